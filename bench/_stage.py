@@ -1,0 +1,193 @@
+"""What every benchmark stands on: the machine's score, its load, runs in turns, medians, a file of
+results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+RESULTS = Path(__file__).parent / "results"
+MOST_LOAD = 0.5
+PEERS = ("numpy", "scipy", "numba", "scikit-learn", "faiss-cpu", "pyarrow")
+
+
+def arguments(doc: str) -> argparse.Namespace:
+    """--tiny: few rows, nothing is written; --runs: seeds for each contestant."""
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--tiny", action="store_true", help="few rows: does it run?")
+    parser.add_argument("--runs", type=int, default=5, help="seeds for each contestant")
+    return parser.parse_args()
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on: products on one and two threads (GFLOP/s), copying (GB/s), fsyncs/s, load,
+    versions.
+    """
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PEERS},
+        "commit": _git("rev-parse", "--short", "HEAD")
+        + ("+" if _git("status", "--porcelain") else ""),
+        "load": os.getloadavg()[0],
+        "gemm_1": round(_gemm(1)),
+        "gemm_2": round(_gemm(2)),
+        "copy_gb": round(_copy(), 1),
+        "fsyncs": round(_fsyncs()),
+    }
+
+
+def await_quiet(tiny: bool) -> None:
+    """Refuse to start on a busy machine; the tiny run says the load and goes on."""
+    load = os.getloadavg()[0]
+    if load > MOST_LOAD and not tiny:
+        sys.exit(
+            f"load is {load:.2f}, wanted at most {MOST_LOAD}: stop what else runs and try again"
+        )
+    print(f"load {load:.2f}", file=sys.stderr)
+
+
+@dataclass
+class Contest:
+    """Contestants on one task, run in turns, so that a slow minute is everybody's.
+
+    Attributes:
+        name: of the task, as the results say it.
+        contestants: name -> (seed -> what the clock covers), which gives a result to judge.
+        judge: result -> quality, outside the clock, lower is better.
+    """
+
+    name: str
+    contestants: dict[str, Callable[[int], Any]]
+    judge: Callable[[Any], float]
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, n_seeds: int) -> None:
+        """One warm-up each, then each seed."""
+        for seed in range(-1, n_seeds):
+            for name, contestant in self.contestants.items():
+                began = time.perf_counter()
+                result = contestant(max(seed, 0))
+                seconds = time.perf_counter() - began
+                if seed >= 0:
+                    quality = self.judge(result)
+                    self.runs.append(
+                        {"contestant": name, "seed": seed, "seconds": seconds, "quality": quality}
+                    )
+
+    def table(self) -> list[dict[str, Any]]:
+        """Medians, worst seeds, and ratios to the first contestant and to the best quality of any
+        run.
+        """
+        best = min(run["quality"] for run in self.runs)
+        rows = []
+        for name in self.contestants:
+            mine = [run for run in self.runs if run["contestant"] == name]
+            seconds = [run["seconds"] for run in mine]
+            quality = [run["quality"] for run in mine]
+            rows.append(
+                {
+                    "contestant": name,
+                    "seconds": statistics.median(seconds),
+                    "worst": max(seconds),
+                    "quality": statistics.median(quality),
+                    "of best": statistics.median(quality) / best if best else 1.0,
+                    "worst of best": max(quality) / best if best else 1.0,
+                }
+            )
+        for row in rows:
+            row["times nacre"] = row["seconds"] / rows[0]["seconds"]
+        return rows
+
+    def show(self) -> None:
+        """The table, to read."""
+        print(f"\n{self.name}")
+        head = ("contestant", "seconds", "worst", "times nacre", "of best", "worst of best")
+        print("  ".join(f"{h:>14}" for h in head))
+        for row in self.table():
+            cells = [row[h] if h == "contestant" else f"{row[h]:.4g}" for h in head]
+            print("  ".join(f"{cell:>14}" for cell in cells))
+
+
+def write(name: str, contests: list[Contest], on: dict[str, Any]) -> Path:
+    """The results as JSON, named by benchmark, day and commit."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}-{time.strftime('%Y%m%d')}-{on['commit'].rstrip('+')}.json"
+    tasks = [{"task": c.name, "table": c.table(), "runs": c.runs} for c in contests]
+    path.write_text(json.dumps({"machine": on, "tasks": tasks}, indent=1) + "\n")
+    return path
+
+
+def finish(name: str, contests: list[Contest], tiny: bool, on: dict[str, Any]) -> None:
+    """Show all, and write all but tiny runs."""
+    for contest in contests:
+        contest.show()
+    if not tiny:
+        print(f"\nwritten to {write(name, contests, on).relative_to(Path.cwd())}", file=sys.stderr)
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git(*words: str) -> str:
+    found = subprocess.run(["git", *words], capture_output=True, text=True, cwd=RESULTS.parent)
+    return found.stdout.strip()
+
+
+def _fastest(work: Callable[[], Any], times: int = 5) -> float:
+    spent = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return min(spent)
+
+
+def _gemm(threads: int) -> float:
+    a = np.ones((1500, 1500), np.float32)
+    with threadpool_limits(threads, user_api="blas"):
+        return 2 * 1500**3 / _fastest(lambda: a @ a) / 1e9
+
+
+def _copy() -> float:
+    a = np.ones(32_000_000, np.float32)
+    b = np.empty_like(a)
+    return 2 * a.nbytes / _fastest(lambda: np.copyto(b, a)) / 1e9
+
+
+def _fsyncs() -> float:
+    with tempfile.NamedTemporaryFile(dir=RESULTS.parent) as file:
+
+        def one() -> None:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+
+        return 1 / _fastest(one, 20)

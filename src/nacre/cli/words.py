@@ -1,0 +1,273 @@
+"""What a fitted learner knows, first as plain values, then in plain words.
+
+Clusters are told by what sets them apart: the columns in which a centre lies furthest from the mean
+of all rows, in the units in which distances were taken, shown in the units of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nacre.cli.terminal import aligned, counted, number, seconds, shown
+
+Array = Any
+
+MOST_LINES = 24  # clusters, components or columns on a screen; --json has them all
+N_APART = 3  # columns that are named of a cluster or a component
+
+PHASES = {  # kind of model -> what a pass under it does
+    "Seeding": "choosing first centres",
+    "Centres": "moving centres",
+    "Spread": "means and variances",
+    "Components": "directions of variance",
+    "Scaled": "means and deviations",
+    "Filled": "what is missing",
+}
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A stage that rows went through, as far as it can be taken back: x = y @ turn * scale + mean.
+
+    Attributes:
+        turn: (k, d) or None, where columns were not mixed.
+        mean, scale: (d,).
+    """
+
+    mean: Array
+    scale: Array
+    turn: Array | None = None
+
+    def back(self, values: Array) -> Array:
+        """Values (…, k) in the columns before this stage (…, d)."""
+        return self.direction(values) * self.scale + self.mean
+
+    def direction(self, steps: Array) -> Array:
+        """Differences (…, k) in the columns before this stage, in the units after it."""
+        return steps if self.turn is None else steps @ self.turn
+
+
+def knowledge(learner: Any) -> dict[str, Any]:
+    """What the last stage of a fitted learner knows: plain values, under the name of their kind.
+
+    Returns:
+        clusters, components, moments, scale or fill -> a list, of which each item is described at
+        the function that makes it; nothing for other learners.
+    """
+    stages = _stages(learner)
+    last, before, schema = stages[-1], stages[:-1], learner.state_.schema
+    columns = list(schema.names or (f"x{i}" for i in range(schema.n_columns)))
+    names = _names(columns, before)
+    match type(last).__name__:
+        case "KMeans":
+            return {"clusters": clusters(last, [_affine(stage) for stage in before], columns)}
+        case "PCA":
+            return {"components": components(last, names)}
+        case "Moments":
+            return {"moments": _by_column(names, mean=last.mean_, deviation=last.var_**0.5)}
+        case "Scale":
+            return {"scale": _by_column(names, taken_away=last.mean_, divided_by=last.scale_)}
+        case "Impute":
+            return {"fill": _by_column(names, filled_with=last.statistics_)}
+    return {}
+
+
+def learner_name(learner: Any) -> str:
+    """KMeans, or the stages of a chain: Scale → KMeans."""
+    return " → ".join(type(stage).__name__ for stage in getattr(learner, "stages", (learner,)))
+
+
+def parameters(learner: Any) -> dict[str, Any]:
+    """Hyper-parameters as they are set; those of a stage under its name, as kmeans__n_clusters."""
+    given = learner.get_params().items()
+    return {name: value for name, value in given if isinstance(value, str | int | float | None)}
+
+
+def clusters(kmeans: Any, before: Sequence[Affine], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Each cluster: number, rows by weight, share, and all columns by how far they set it apart."""
+    told = kmeans.state_.told
+    centres = kmeans.cluster_centers_.astype(np.float64)
+    weights = told.weights.astype(np.float64)
+    total = max(float(weights.sum()), 1e-300)
+    mean = weights @ centres / total
+    points, steps, middle = centres, centres - mean, mean
+    for stage in reversed(before):
+        points, steps, middle = stage.back(points), stage.direction(steps), stage.back(middle)
+    order = np.argsort(-np.abs(steps), axis=1, kind="stable")
+    return [
+        {
+            "cluster": j,
+            "weight": float(weights[j]),
+            "share": float(weights[j]) / total,
+            "columns": [
+                {
+                    "column": columns[i],
+                    "mean": float(points[j, i]),
+                    "mean_of_all": float(middle[i]),
+                    "apart": float(steps[j, i]),
+                }
+                for i in order[j]
+            ],
+        }
+        for j in range(len(centres))
+    ]
+
+
+def components(pca: Any, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Each component: number, share of the variance, and all columns by the weight in it."""
+    directions, shares = pca.components_.astype(np.float64), pca.explained_variance_ratio_
+    order = np.argsort(-np.abs(directions), axis=1, kind="stable")
+    return [
+        {
+            "component": j,
+            "share": float(shares[j]),
+            "columns": [{"column": names[i], "weight": float(directions[j, i])} for i in order[j]],
+        }
+        for j in range(len(directions))
+    ]
+
+
+def sentences(knows: dict[str, Any]) -> Iterator[str]:
+    """The same for people."""
+    for kind, items in knows.items():
+        match kind:
+            case "clusters":
+                yield from _clusters(items)
+            case "components":
+                yield from _components(items)
+            case _:
+                yield from _columns(items)
+
+
+def passes(n: int, took: float, ended: str) -> str:
+    """How a fit went.
+
+    >>> passes(5, 3.21, "converged"), passes(1, 0.5, "max_passes=1")
+    ('5 passes in 3.2 s, to the end', '1 pass in 0.50 s, ended by --max-passes 1')
+    """
+    return f"{counted(n, 'pass', 'passes')} in {seconds(took)}, {end_of(ended)}"
+
+
+def phase(model: Any) -> str:
+    """What a pass under this model does; in a chain that of the running stage."""
+    running = getattr(model, "running", model)
+    return PHASES.get(type(running).__name__, type(running).__name__)
+
+
+def end_of(why: str) -> str:
+    """Why a fit ended: "--max-passes 3" for "max_passes=3"."""
+    name, _, value = why.partition("=")
+    if value:
+        return f"ended by --{name.replace('_', '-')} {value}"
+    return {"converged": "to the end", "Ctrl-C": "ended by Ctrl-C"}.get(why, why)
+
+
+def _apart(column: dict[str, Any]) -> str:
+    mean, of_all = alike(column["mean"], column["mean_of_all"])
+    return f"{shown(column['column'])} {mean} [dim]({of_all})[/]"
+
+
+def alike(*values: float) -> tuple[str, ...]:
+    """Numbers to be compared: three digits of the largest, and as many decimals for all.
+
+    >>> alike(0.0362, 12.68), alike(2455.2, 1040.1), alike(0.0, 0.0)
+    (('0.0', '12.7'), ('2,455', '1,040'), ('0', '0'))
+    """
+    largest = max(map(abs, values))
+    if not 1e-6 < largest < 1e15:
+        return tuple(map(number, values))
+    decimals = max(0, 2 - math.floor(math.log10(largest)))
+    return tuple(f"{value:,.{decimals}f}" for value in values)
+
+
+def _clusters(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    rows = [("[bold]cluster[/]", "[bold]rows[/]", "[bold]share[/]", "[bold]what sets it apart[/]")]
+    for cluster in sorted(found, key=lambda c: -c["weight"])[:MOST_LINES]:
+        apart = [_apart(column) for column in cluster["columns"][:N_APART]]
+        rows.append(
+            (
+                str(cluster["cluster"]),
+                number(cluster["weight"]),
+                f"{cluster['share']:.1%}",
+                ", ".join(apart),
+            )
+        )
+    yield from aligned(rows, right=[0, 1, 2])
+    yield from _rest(len(found), "cluster")
+    yield "  [dim]a cluster's mean in the columns where it is most apart; (mean of all rows)[/]"
+
+
+def _components(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    rows = [("[bold]component[/]", "[bold]variance[/]", "[bold]together[/]", "[bold]made of[/]")]
+    together = 0.0
+    for component in found[:MOST_LINES]:
+        together += component["share"]
+        made_of = [f"{c['weight']:+.2f} {shown(c['column'])}" for c in component["columns"][:5]]
+        rows.append(
+            (
+                str(component["component"]),
+                f"{component['share']:.1%}",
+                f"{together:.1%}",
+                "  ".join(made_of),
+            )
+        )
+    yield from aligned(rows, right=[0, 1, 2])
+    yield from _rest(len(found), "component")
+
+
+def _columns(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    names = list(found[0]) if found else ["column"]
+    rows = [tuple(f"[bold]{name.replace('_', ' ')}[/]" for name in names)]
+    for item in found[:MOST_LINES]:
+        column, *values = item.values()
+        rows.append((shown(column), *(number(_short(value)) for value in values)))
+    yield from aligned(rows, right=range(1, len(names)))
+    yield from _rest(len(found), "column")
+
+
+def _rest(n: int, noun: str) -> Iterator[str]:
+    if n > MOST_LINES:
+        yield f"  and {counted(n - MOST_LINES, f'more {noun}')}; --json has all"
+
+
+def _short(value: float) -> float:
+    """Four digits that count: more would say what the data do not."""
+    return float(f"{value:.4g}")
+
+
+def _stages(learner: Any) -> list[Any]:
+    n = len(getattr(learner, "stages", ()))
+    return [learner.fitted_stage(i) for i in range(n)] if n else [learner]
+
+
+def _names(columns: Sequence[str], before: Sequence[Any]) -> list[str]:
+    names = list(columns)
+    for stage in before:
+        if type(stage).__name__ == "PCA":
+            names = [f"pca{i}" for i in range(len(stage.components_))]
+    return names
+
+
+def _affine(stage: Any) -> Affine:
+    zeros = np.zeros(stage.state_.schema.n_columns)
+    match type(stage).__name__:
+        case "Scale":
+            return Affine(stage.mean_, stage.scale_)
+        case "PCA":
+            model = stage.state_.model
+            deviation = np.sqrt(model.variance) if model.whiten else np.ones(len(model.variance))
+            turn = model.components * deviation[:, None]
+            return Affine(model.mean, np.ones(len(model.mean)), turn)
+    return Affine(zeros, zeros + 1)
+
+
+def _by_column(names: Sequence[str], **values: Array) -> list[dict[str, Any]]:
+    rows = zip(names, *values.values(), strict=True)
+    return [
+        {"column": name, **dict(zip(values, map(float, row), strict=True))} for name, *row in rows
+    ]

@@ -1,0 +1,28 @@
+"""A failure with its place, and which of several is raised: that of the lowest key."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+
+from nacre.errors import LearnerFailed, NacreError
+
+
+@contextlib.contextmanager
+def located(where: str) -> Iterator[None]:
+    """Add `where` to any NacreError; turn any other Exception into LearnerFailed, which survives
+    the wire.
+    """
+    try:
+        yield
+    except NacreError as error:
+        raise error.at(where) from error.__cause__
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise LearnerFailed(
+            got=f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})",
+            wanted="a summary",
+            do="This is a bug of the learner: report it with these rows.",
+            where=where,
+        ) from error

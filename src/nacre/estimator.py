@@ -1,0 +1,267 @@
+"""The scikit-learn face of every learner: fit, partial_fit, predict, transform, and the checks of
+input.
+
+The class the user sees is the learner. What it fitted is one State, in `state_`;
+trailing-underscore attributes are read-only views of it. Sources, engines and the drive are found
+inside the methods, so that a worker that imports a learner imports none of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from nacre.contract import Array, Batch, Learner, State, Summary
+from nacre.errors import BadParameter, UnknownName
+
+if TYPE_CHECKING or "NACRE_WORKER" not in os.environ:
+    from sklearn.base import (
+        BaseEstimator,
+        ClassNamePrefixFeaturesOutMixin,
+        ClusterMixin,
+        OneToOneFeatureMixin,
+        TransformerMixin,
+    )
+    from sklearn.utils.metaestimators import available_if
+else:  # a worker learns and faces no user: without scikit-learn it starts a second sooner
+    (
+        BaseEstimator,
+        ClassNamePrefixFeaturesOutMixin,
+        ClusterMixin,
+        OneToOneFeatureMixin,
+        TransformerMixin,
+    ) = (
+        type(name, (), {})
+        for name in (
+            "Base",
+            "ClassNamePrefixFeaturesOut",
+            "Cluster",
+            "OneToOneFeature",
+            "Transformer",
+        )
+    )
+
+    def available_if(check: Any) -> Any:  # stands in for scikit-learn's: nobody asks a worker
+        """The method as it is."""
+        return lambda method: method
+
+
+__all__ = [
+    "BaseEstimator",
+    "ClassNamePrefixFeaturesOutMixin",
+    "ClusterMixin",
+    "Estimator",
+    "Incremental",
+    "OneToOneFeatureMixin",
+    "Predicts",
+    "TransformerMixin",
+    "Transforms",
+    "available_if",
+    "bare",
+    "require",
+]
+
+
+class Estimator(Learner, BaseEstimator):
+    """A learner with a face."""
+
+    keeps: ClassVar[Sequence[str]] = ()  # answers to the rows of a fit in memory that are kept
+
+    def loss(self, told: Any) -> float | None:
+        """What a pass measured, per unit of weight, lower is better; None where there is
+        nothing.
+        """
+        return None
+
+    def observe_answering(self, model: Any, batch: Batch) -> tuple[Summary, dict[str, Array]]:
+        """`observe`, and the answers in `keeps` where the same work gives them."""
+        want = self.keeps if model.can_answer else ()
+        return self.observe(model, batch), self.answer(model, batch, want)
+
+    def check_parameters(self) -> None:
+        """Raise BadParameter for a hyper-parameter outside its range."""
+
+    def fit(
+        self,
+        data: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        engine: Any = None,
+        memory: int | str | None = None,
+        max_seconds: float | None = None,
+        max_passes: int | None = None,
+        start: State | None = None,
+    ) -> Self:
+        """Learn from all rows, pass after pass.
+
+        Args:
+            data: array (n, d), frame, path, directory, glob, list of paths, or `nacre.read(...)`.
+            y: (n,) labels, for learners that read them; others leave them alone.
+            sample_weight: (n,) at least 0; a row of weight 3 counts as three rows.
+            engine: "serial", "threads:4", "processes:4" or an engine; None: as `nacre.use` says,
+                else threads.
+            memory: bytes, or "500MB", in all.
+            max_seconds, max_passes: stop early and keep the model of the last complete pass.
+            start: begin at the model of this state.
+
+        Raises:
+            BadInput: data that cannot be learned from; nothing is changed.
+            Stopped: ended before there was a model that can answer.
+        """
+        from nacre import record
+        from nacre.fitting import Limits, fit_plan
+
+        self.check_parameters()
+        plan = self._plan(data, y, sample_weight, reset=True)
+        seen = record.seen_by(plan, data, y, sample_weight, self.takes_nan)
+        limits = Limits(max_seconds=max_seconds, max_passes=max_passes)
+        done = fit_plan(self, plan, engine=engine, memory=memory, limits=limits, start=start)
+        self._take(done.state, record.fitted(self, plan, seen, done, start))
+        self._keep_answers(done.answers)
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted learner into a directory, whole or not at all; see `nacre.save`."""
+        from nacre.store.local import save
+
+        save(self, path)
+
+    def _plan(self, data: Any, y: Any, weight: Any, *, reset: bool, more: bool = False) -> Any:
+        from nacre.source.memory import is_in_memory, plan_in_memory
+        from nacre.source.read import plan_of
+
+        if is_in_memory(data):
+            probe = bare(self) if reset else self  # it gets the names, and an error changes nothing
+            return plan_in_memory(probe, data, y, weight, reset=reset, more=more)
+        schema = None if reset else self.state_.schema
+        return plan_of(data, y=y, weight=weight, takes_nan=self.takes_nan, schema=schema, more=more)
+
+    def _take(self, state: State, record: Any) -> None:
+        """Everything that a fit changes, at its very end: an error before leaves the estimator as
+        it was.
+        """
+        self.n_features_in_ = state.schema.n_columns
+        if state.schema.names is not None:
+            self.feature_names_in_ = np.asarray(state.schema.names, dtype=object)
+        elif "feature_names_in_" in vars(self):
+            del self.feature_names_in_
+        self.state_ = state
+        self._record = record
+        self._answers: dict[str, Array] = {}
+
+    def _restore(self, state: State, past: Any) -> None:
+        """What a store has kept: the state, and the ledger and jobs of `past`, its manifest."""
+        from nacre.record import Record
+
+        unlisted = past.n_unlisted, past.n_rows_unlisted
+        self._take(state, Record(past.ledger, past.jobs, *unlisted, loaded=True))
+
+    def _keep_answers(self, answers: dict[str, Array]) -> None:
+        self._answers = answers
+
+    def _answered(self, name: str, attribute: str) -> Array:
+        """An answer to the rows of the fit, which only a fit on data in memory keeps."""
+        self._check_fitted()
+        if name not in self._answers:
+            after = "after a fit on data that is not in memory"
+            raise UnknownName(
+                got=f"{attribute} {'of a model that was loaded' if self._record.loaded else after}",
+                wanted="a fit on an array or a frame",
+                do=f"Call {name}(data): it reads the data again.",
+            )
+        return self._answers[name]
+
+    def _check_fitted(self) -> None:
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self, "state_")
+
+    def _model(self) -> Any:
+        self._check_fitted()
+        return self.state_.model
+
+    def _ask(self, data: Any, want: str, engine: Any, memory: int | str | None) -> Array:
+        from nacre.fitting import answer_plan
+
+        self._check_fitted()
+        plan = self._plan(data, None, None, reset=False)
+        return answer_plan(self, plan, (want,), engine=engine, memory=memory)[want]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.takes_nan
+        if tags.transformer_tags is not None:
+            tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class Incremental:
+    """Gives `partial_fit` to a learner whose summary can be carried along."""
+
+    def partial_fit(self: Any, data: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Learn from more rows: the first call is a fit, a later one adds what the rows say and
+        advances.
+
+        The same rows twice count twice; `nacre.open` gives a model that knows what it has absorbed.
+        """
+        from nacre import record
+        from nacre.fitting import fit_plan, observe_plan
+
+        self.check_parameters()
+        first = "state_" not in vars(self)
+        plan = self._plan(data, y, sample_weight, reset=first, more=True)
+        seen = record.seen_later(plan, data, y, sample_weight, self.takes_nan)
+        if first:
+            done = fit_plan(self, plan)
+            self._take(done.state, record.fitted(self, plan, seen, done, None))
+            return self
+        old = self.state_
+        learner = bare(self)
+        more = observe_plan(self, plan, old.model)
+        told = old.told + more
+        model = learner.advance(learner.resume(old.model), told)
+        told = learner.carry(told, old.model, model)
+        past = record.added(self._record, self, plan, seen, more.n_skipped)
+        self._take(replace(old, model=model, told=told), past)
+        return self
+
+
+class Predicts:
+    """Gives `predict` to a learner that lists it in `answers`."""
+
+    def predict(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
+        """One answer for each row: (n,), in row order."""
+        return self._ask(data, "predict", engine, memory)  # type: ignore[attr-defined]
+
+
+class Transforms(TransformerMixin):
+    """Gives `transform` to a learner that lists it in `answers`."""
+
+    def transform(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
+        """New columns for each row: (n, m), in row order and the rows' dtype."""
+        return self._ask(data, "transform", engine, memory)
+
+
+def bare(learner: Learner) -> Any:
+    """The hyper-parameters alone, as workers get them: nothing that was fitted."""
+
+    def stripped(value: Any) -> Any:
+        if isinstance(value, Learner):
+            return bare(value)
+        if isinstance(value, tuple | list):
+            return type(value)(stripped(item) for item in value)
+        return value
+
+    names = [field.name for field in fields(learner)]  # type: ignore[arg-type]
+    return type(learner)(**{name: stripped(getattr(learner, name)) for name in names})
+
+
+def require(holds: bool, name: str, got: Any, wanted: str) -> None:
+    """Raise BadParameter for hyper-parameter `name` unless `holds`."""
+    if not holds:
+        raise BadParameter(got=f"{name}={got!r}", wanted=wanted, do=f"Set {name} to one of these.")

@@ -1,0 +1,396 @@
+"""Where face, source, engine and drive meet: one fit, one answer, with its limits and its report.
+
+Only the methods of an estimator and the command line come here; nothing below knows of it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nacre import drive
+from nacre.contract import Array, Batch, Model, Run, State, Summary, Task
+from nacre.engine.choose import engine_of
+from nacre.engine.local import Streaming
+from nacre.engine.serial import Serial
+from nacre.engine.tree import Span
+from nacre.estimator import Estimator, OneToOneFeatureMixin, bare, require
+from nacre.kernel.blas import one_thread
+from nacre.kernel.kernel_class import kernel_class
+from nacre.settings import current, in_bytes
+from nacre.store.ledger import Turn
+
+NOTHING = 1  # byte: what a single pass keeps of decoded rows
+SMALL = 16_384  # rows: below, handing work out costs more than it saves
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop early: seconds, passes; None: never."""
+
+    max_seconds: float | None = None
+    max_passes: int | None = None
+
+
+@dataclass
+class Report:
+    """What a fit did, where, and why it ended."""
+
+    turns: list[Turn] = field(default_factory=list)
+    ended: str = "converged"
+    seconds: float = 0.0
+    engine: str = ""
+    n_workers: int | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A state, the answers to rows in memory, and the report."""
+
+    state: State
+    answers: dict[str, Array]
+    report: Report
+
+
+class Watch(drive.Pace):
+    """Keeps limits and the report. Ctrl-C once ends the fit after the pass before, twice at
+    once.
+    """
+
+    def __init__(self, learner: Estimator, limits: Limits) -> None:
+        self.learner, self.limits, self.report = learner, limits, Report()
+        self.began = self.turned_at = time.monotonic()
+        self.interrupted = False
+
+    def holds(self, n_rows: int) -> None:
+        """Told how many rows an engine holds for the fit."""
+
+    def arrived(self, share: float) -> None:
+        """Told of each block that comes back: the share of the pass's leaves that it holds."""
+
+    def handing_out(self) -> None:
+        """Between blocks."""
+        spent = time.monotonic() - self.began
+        if self.interrupted:
+            self._end("Ctrl-C")
+        if self.limits.max_seconds is not None and spent >= self.limits.max_seconds:
+            self._end(f"max_seconds={self.limits.max_seconds:g}")
+
+    def turned(self, model: Model, told: Any, new: Model) -> None:
+        """After a pass."""
+        now = time.monotonic()
+        loss = self.learner.loss(told)
+        phase = type(getattr(model, "running", model)).__name__  # of a chain, its running stage's
+        turn = Turn(phase, told.n_rows, told.weight, now - self.turned_at, loss)
+        self.report.turns.append(turn)
+        self.turned_at = now
+        limit = self.limits.max_passes
+        if limit is not None and len(self.report.turns) >= limit and new.base != model.base:
+            self._end(f"max_passes={limit}")
+
+    def _end(self, why: str) -> None:
+        self.report.ended = why
+        raise drive.EndOfTime
+
+
+_watch: ContextVar[Callable[[Estimator, Limits], Watch]] = ContextVar("watch", default=Watch)
+
+
+@contextmanager
+def watching(make: Callable[[Estimator, Limits], Watch]) -> Iterator[None]:
+    """Have the fits of a block watched by what `make(learner, limits)` gives."""
+    token = _watch.set(make)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+class Watched(Streaming):
+    """An engine that tells a watch what it holds and what comes back; its sums are its own."""
+
+    def __init__(self, engine: Streaming, watch: Watch) -> None:
+        self.engine, self.watch = engine, watch
+
+    def stream(
+        self, task: Task, newest: Callable[[], Any], held: Any, *, leaves: bool = False
+    ) -> Iterator[tuple[Span, dict[Span, Any]]]:
+        """(span, {span: result}) of each block as it finishes."""
+        n_leaves = len(held.leaves(newest().view)[1])
+        for span, nodes in self.engine.stream(task, newest, held, leaves=leaves):
+            self.watch.arrived((span[1] - span[0]) / n_leaves)
+            yield span, nodes
+
+    def hold_shards(self, shards: list[Any]) -> Any:
+        """Hold shards, and say how many rows they have."""
+        self.watch.holds(sum(shard.rows for shard in shards))
+        return self.engine.hold_shards(shards)
+
+    def regroup(self, place: Any, newest: Callable[[], Any], held: Any) -> Any:
+        """Rows as `place` says."""
+        return self.engine.regroup(place, newest, held)
+
+
+def _watched(engine: Any, watch: Watch) -> Any:
+    """An engine of another making is left alone: it may have a sum of its own."""
+    return Watched(engine, watch) if isinstance(engine, Streaming) else engine
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """The task of a pass whose answers are kept: what is observed is answered on the way.
+
+    The last pass measured the model that is kept, so what it wrote last are the answers.
+    """
+
+    learner: Any
+    columns: dict[str, Array]
+
+    def __call__(self, model: Model, batches: Iterable[Batch]) -> Summary:
+        total: Any = None
+        for batch in batches:
+            told, answers = self.learner.observe_answering(model, batch)
+            rows = batch.names
+            at = (
+                slice(rows.first, rows.first + len(batch))
+                if isinstance(rows, Run)
+                else rows["position"]
+            )
+            for name, values in answers.items():
+                self.columns[name][at] = values
+            total = told if total is None else total + told
+        summary: Summary = total
+        return summary
+
+
+def fit_plan(
+    learner: Estimator,
+    plan: Any,
+    *,
+    engine: Any = None,
+    memory: int | str | None = None,
+    limits: Limits | None = None,
+    start: State | None = None,
+    watch: Watch | None = None,
+) -> Fitted:
+    """Fit a learner on a plan; see Estimator.fit."""
+    watch = watch or _watch.get()(learner, limits or Limits())
+    report = watch.report
+    pure = bare(learner)
+    kept = {name: np.full(plan.n_rows, -1, np.int32) for name in _kept(learner, plan)}
+    with chosen(engine, memory) as worker, _interruptible(watch):
+        report.engine, report.n_workers, report.memory = _place(worker, memory)
+        measuring = Measuring(pure, kept) if kept and worker.shares_memory else None
+        model = None if start is None else start.model
+        seen = _watched(worker, watch)
+        state = drive.fit(pure, seen, plan, model=model, pace=watch, observe=measuring)
+        if kept and measuring is None:
+            kept = drive.answer(pure, worker, plan, state.model, tuple(kept))
+        _say_who_differs(pure, worker)
+    report.seconds = time.monotonic() - watch.began
+    if not state.complete:
+        what = f"stopped by {report.ended}: the model of pass {len(report.turns)} is kept"
+        warnings.warn(f"{type(learner).__name__}: {what}", RuntimeWarning, stacklevel=3)
+    return Fitted(state, kept if state.complete else {}, report)
+
+
+def _say_who_differs(learner: Any, engine: Any) -> None:
+    """Warn once a fit of workers whose float sums may have other bits, where that can matter."""
+    if not isinstance(engine, Streaming) or learner.grade["space"] == "bits":
+        return
+    for worker, kernels in engine.differing().items():
+        warnings.warn(
+            f"worker {worker} is of another kernel class ({kernels}) than this process "
+            f"({kernel_class()}): {type(learner).__name__} agrees but for rounding",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def _kept(learner: Any, plan: Any) -> Sequence[str]:
+    return learner.keeps if plan.in_memory else ()
+
+
+def answer_plan(
+    learner: Estimator,
+    plan: Any,
+    want: Sequence[str],
+    *,
+    engine: Any = None,
+    memory: int | str | None = None,
+) -> dict[str, Array]:
+    """The answers to all rows of a plan, in row order."""
+    pure = bare(learner)
+    small = engine is None and plan.n_rows is not None and plan.n_rows <= SMALL
+    once = memory if plan.in_memory else 1  # rows that are read once need not be kept
+    with chosen(Serial() if small else engine, once) as worker:
+        return drive.answer(pure, worker, plan, learner.state_.model, want)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `predict_to` left in a directory.
+
+    Attributes:
+        n_rows: of the answers in all; n_skipped of them are empty, because their rows were bad.
+        n_parts: files in all; n_written of them by this very call.
+        columns: of each file.
+    """
+
+    n_rows: int
+    n_skipped: int
+    n_parts: int
+    n_written: int
+    columns: tuple[str, ...]
+
+
+def predict_to(
+    learner: Estimator,
+    data: Any,
+    directory: Any,
+    *,
+    want: str = "predict",
+    keep: Sequence[str] = (),
+    engine: Any = None,
+    memory: int | str | None = None,
+    arrived: Callable[[int, int], None] = lambda n_rows, n_rows_in_all: None,
+) -> Written:
+    """Write the answers to all rows into Parquet files, one for each shard; a few shards at a time
+    are in memory.
+
+    A row for each row, in reading order; a row that `bad="skip"` leaves out has empty answers. A
+    file is there when it is whole, and what is there is not written again; the manifest comes last.
+
+    Args:
+        learner: fitted.
+        data: as `fit` takes it.
+        directory: not there yet, empty, or begun with these very answers.
+        want: one of the learner's `answers`.
+        keep: columns of the data that pass through, with their types.
+        engine, memory: as `fit` takes them.
+        arrived: told how many rows are there, of how many, whenever that changes.
+
+    Raises:
+        BadInput: data that the model cannot answer to.
+        BadParameter: it does not answer `want`; `keep` is not there, or has the name of an answer.
+        Occupied: the directory holds something else.
+    """
+    from nacre.source.kept import contents, kept_of, tabled
+    from nacre.store.parts import Job, Parts, parts_of, spelled
+
+    names, keep = answer_names(learner, want), tuple(dict.fromkeys(keep))
+    require(not set(keep) & set(names), "keep", list(keep), f"columns beside {names}")
+    state = learner.state_
+    data, table = tabled(data, keep, state.schema)
+    plan = learner._plan(data, None, None, reset=False)
+    kept = kept_of(plan, keep, table)
+    source = contents(plan, table, keep)
+    job = Job(state.digest, type(learner).__name__, want, keep, source)
+    there = Parts(Path(directory), job, parts_of(plan))
+    with there.open() as missing, chosen(engine, NOTHING if memory is None else memory) as worker:
+        n_there = plan.n_rows - sum(part.rows for part in missing.values())
+        arrived(n_there, plan.n_rows)
+        some = replace(plan, shards=[shard for shard in plan.shards if shard.key in missing])
+        asked = bare(learner), worker, some, state.model, want
+        for shard, at, answers in drive.answer_shards(*asked) if missing else ():
+            columns = kept.of(shard) | spelled(answers, at - shard.first, shard.rows, names)
+            there.write(missing[shard.key], columns, shard.rows - len(at))
+            n_there += shard.rows
+            arrived(n_there, plan.n_rows)
+        n_skipped = there.finish()["skipped"]
+    return Written(plan.n_rows, n_skipped, len(there.parts), len(missing), (*keep, *names))
+
+
+def answer_names(learner: Any, want: str) -> list[str]:
+    """The names of the columns of an answer: `predict`, or as `get_feature_names_out` has it.
+
+    Raises:
+        BadParameter: the learner does not answer `want`.
+    """
+    require(want in learner.answers, "want", want, f"one of {list(learner.answers)}")
+    learner._check_fitted()
+    if want != "transform":
+        return [want]
+    schema, n_stages = learner.state_.schema, len(getattr(learner, "stages", ()))
+    names = list(schema.names or (f"x{i}" for i in range(schema.n_columns)))
+    for stage in [learner.fitted_stage(i) for i in range(n_stages)] or [learner]:
+        if not isinstance(stage, OneToOneFeatureMixin):
+            prefix = type(stage).__name__.lower()
+            names = [f"{prefix}{i}" for i in range(stage._n_features_out)]
+    return names
+
+
+def observe_plan(learner: Estimator, plan: Any, model: Model) -> Any:
+    """What the rows of a plan say to a model, under the whole view."""
+    pure = bare(learner)
+    with one_thread(), chosen(None, None) as worker:
+        return worker.reduce(pure.observe_shard, lambda: model, worker.hold(plan))
+
+
+@contextmanager
+def chosen(engine: Any, memory: int | str | None) -> Iterator[Any]:
+    """The engine that is named, else that of `nacre.use`, else threads; closed if it was made
+    here.
+    """
+    name = current("engine") if engine is None else engine
+    worker = engine_of(name, _limit(memory))
+    try:
+        yield worker
+    finally:
+        if worker is not name and worker.shares_memory:
+            worker.close()
+
+
+def _limit(memory: int | str | None) -> int | None:
+    limit: int | None = current("memory") if memory is None else in_bytes(memory)
+    return limit
+
+
+def _place(worker: Any, memory: int | str | None) -> tuple[str, int | None, int | None]:
+    n_workers = getattr(worker, "n_workers", None)
+    return type(worker).__name__.lower(), n_workers, _limit(memory)
+
+
+@contextmanager
+def _interruptible(watch: Watch) -> Iterator[None]:
+    """Ctrl-C once sets a flag, asked between blocks; Ctrl-C again is KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def once(number: int, frame: Any) -> None:
+        watch.interrupted = True
+        signal.signal(signal.SIGINT, before)
+
+    try:
+        signal.signal(signal.SIGINT, once)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+__all__ = [
+    "Fitted",
+    "Limits",
+    "Report",
+    "Watch",
+    "Written",
+    "answer_names",
+    "answer_plan",
+    "fit_plan",
+    "observe_plan",
+    "predict_to",
+    "watching",
+]

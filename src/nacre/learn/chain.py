@@ -1,0 +1,263 @@
+"""Several learners as one: each stage learns from what the stages before it answer.
+
+The model is the finished stages' models and the running one's. Passes add up; a stage never moves
+once a later one has started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nacre.canon import passing
+from nacre.contract import Array, Batch, Grade, Model, Summary, View
+from nacre.errors import BadParameter
+from nacre.estimator import Estimator, available_if, bare
+
+GRADES: tuple[Grade, ...] = ("bits", "rounding", "bounded", "heuristic")  # from best to worst
+
+
+@dataclass(frozen=True, eq=False)
+class Chained(Model):
+    """The models of the finished stages, and of the running one, the last of `n_stages` in the end.
+
+    `head`: the first rows and their number, which later stages start from; dropped with the last
+    start.
+    """
+
+    frame: ClassVar[tuple[str, ...]] = ("done", "running_base")
+    done: tuple[Any, ...]
+    running: Any
+    n_stages: int
+    head: tuple[Batch, int | None] | None = passing(default=None)
+
+    @property
+    def running_base(self) -> str:
+        """Of the running stage only its frame is read."""
+        return str(self.running.base)
+
+    @property
+    def view(self) -> View:
+        """What the running stage reads."""
+        view: View = self.running.view
+        return view
+
+    @property
+    def can_answer(self) -> bool:
+        """Once the last stage can."""
+        return len(self.done) == self.n_stages - 1 and bool(self.running.can_answer)
+
+
+@dataclass(eq=False, repr=False)
+class Chain(Estimator):
+    """Learners in a row; made by `nacre.chain(*stages)`.
+
+    Parameters of a stage are reached by its name: `kmeans__n_clusters`; of two of a kind the second
+    is `scale2`.
+
+    Args:
+        stages: learners; all but the last answer `transform`.
+    """
+
+    stages: tuple[Any, ...] = ()
+
+    @property
+    def grade(self) -> Mapping[str, Grade]:  # type: ignore[override]  # of these very stages
+        """The worst of the stages'."""
+        axes = ("space", "time", "erasure")
+        return {axis: max((s.grade[axis] for s in self.stages), key=GRADES.index) for axis in axes}
+
+    @property
+    def answers(self) -> Sequence[str]:  # type: ignore[override]  # of these very stages
+        """The last stage's."""
+        return tuple(self.stages[-1].answers)
+
+    @property
+    def keeps(self) -> Sequence[str]:  # type: ignore[override]  # of these very stages
+        """The last stage's."""
+        return tuple(self.stages[-1].keeps)
+
+    @property
+    def takes_nan(self) -> bool:  # type: ignore[override]  # of these very stages
+        """Whether the first stage does."""
+        return bool(self.stages and self.stages[0].takes_nan)
+
+    def check_parameters(self) -> None:
+        """Raise BadParameter for stages that cannot follow each other, or their hyper-
+        parameters.
+        """
+        if not self.stages:
+            raise BadParameter(
+                got="no stage", wanted="at least one", do="Write nacre.chain(Scale(), KMeans(8))."
+            )
+        for stage in self.stages:
+            if not isinstance(stage, Estimator):
+                raise BadParameter(
+                    got=f"stage {stage!r}",
+                    wanted="learners of nacre",
+                    do="Put other estimators in a Pipeline.",
+                )
+            if stage is not self.stages[-1] and "transform" not in stage.answers:
+                raise BadParameter(
+                    got=f"{type(stage).__name__} before the last stage",
+                    wanted="stages that answer transform",
+                    do="Move it to the end.",
+                )
+            stage.check_parameters()
+
+    def start(self, head: Batch, n: int | None) -> Model:
+        """The first stage starts; the head rows wait for the others."""
+        waits = (head, n) if len(self.stages) > 1 else None
+        return Chained((), self.stages[0].start(head, n), len(self.stages), waits)
+
+    def observe(self, model: Chained, batch: Batch) -> Summary:
+        """What the rows, through the finished stages, say to the running one."""
+        told: Summary = self._stage(model).observe(model.running, self._through(model.done, batch))
+        return replace(told, base=model.base)
+
+    def observe_answering(self, model: Chained, batch: Batch) -> tuple[Summary, dict[str, Array]]:
+        """The same, with what the last stage answers on the way."""
+        seen, stage = self._through(model.done, batch), self._stage(model)
+        if not model.can_answer:
+            return replace(stage.observe(model.running, seen), base=model.base), {}
+        told, answers = stage.observe_answering(model.running, seen)
+        return replace(told, base=model.base), answers
+
+    def advance(self, model: Chained, told: Summary) -> Model:
+        """The running stage advances; when it stands still the next one starts."""
+        at = len(model.done)
+        new = self.stages[at].advance(model.running, replace(told, base=model.running.base))
+        if new.base != model.running.base or at == model.n_stages - 1:
+            return replace(model, running=new)
+        done = (*model.done, new)
+        assert model.head is not None, "a later stage waits for it"
+        head, n = model.head
+        started = self.stages[at + 1].start(self._through(done, head), n)
+        return Chained(
+            done, started, model.n_stages, model.head if at + 2 < model.n_stages else None
+        )
+
+    def answer(self, model: Any, batch: Batch, want: Sequence[str]) -> dict[str, Array]:
+        """What the last stage answers to the rows through the others."""
+        columns: dict[str, Array] = self.stages[-1].answer(
+            model.running, self._through(model.done, batch), want
+        )
+        return columns
+
+    def place(self, model: Any, batch: Batch) -> Iterator[tuple[int, Batch]]:
+        """The rows as they came, where the running stage places what they became."""
+        ids = batch.ids
+        for group, rows in self._stage(model).place(
+            model.running, self._through(model.done, batch)
+        ):
+            yield group, replace(batch.take(_positions(ids, rows.ids)), own=rows.own)
+
+    @available_if(lambda self: "predict" in self.answers)  # type: ignore[untyped-decorator]
+    def predict(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
+        """What the last stage predicts."""
+        return self._ask(data, "predict", engine, memory)
+
+    @available_if(lambda self: "transform" in self.answers)  # type: ignore[untyped-decorator]
+    def transform(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
+        """What the rows become, through all stages."""
+        return self._ask(data, "transform", engine, memory)
+
+    @available_if(lambda self: "transform" in self.answers)  # type: ignore[untyped-decorator]
+    def fit_transform(self, data: Any, y: Any = None, **options: Any) -> Array:
+        """fit, then transform the same rows."""
+        return self.fit(data, y, **options).transform(data)
+
+    @available_if(lambda self: "predict" in self.answers)  # type: ignore[untyped-decorator]
+    def fit_predict(self, data: Any, y: Any = None, **options: Any) -> Array:
+        """fit, then predict the same rows."""
+        fitted = self.fit(data, y, **options)
+        return fitted.labels_ if "predict" in fitted._answers else fitted.predict(data)
+
+    @property
+    def labels_(self) -> Array:
+        """(n,) what the last stage predicted for the rows of a fit on data in memory."""
+        return self._answered("predict", "labels_")
+
+    def loss(self, told: Any) -> float | None:
+        """The last stage's."""
+        loss: float | None = self.stages[-1].loss(told)
+        return loss
+
+    def _stage(self, model: Chained) -> Any:
+        return self.stages[len(model.done)]
+
+    def _through(self, done: tuple[Any, ...], batch: Batch) -> Batch:
+        for stage, model in zip(self.stages, done, strict=False):
+            batch = replace(batch, X=stage.answer(model, batch, ("transform",))["transform"])
+        return batch
+
+    def fitted_stage(self, at: int) -> Any:
+        """A stage by its number, with its fitted model, so that its attributes can be read."""
+        model = self._model()
+        stage = bare(self.stages[at])
+        models = (*model.done, model.running)
+        last = at % len(models) == len(models) - 1
+        told = replace(self.state_.told, base=models[at].base) if last else None
+        stage.state_ = replace(self.state_, model=models[at], told=told)
+        return stage
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if self.stages:
+            last = self.stages[-1].__sklearn_tags__()
+            tags.transformer_tags, tags.estimator_type = last.transformer_tags, last.estimator_type
+        return tags
+
+    @property
+    def stage_names(self) -> list[str]:
+        """scale, pca, kmeans, ...: what their parameters are prefixed with."""
+        names: list[str] = []
+        for stage in self.stages:
+            name = type(stage).__name__.lower()
+            n_before = sum(other.rstrip("0123456789") == name for other in names)
+            names.append(f"{name}{n_before + 1}" if n_before else name)
+        return names
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Hyper-parameters; `deep`: the stages' too."""
+        found: dict[str, Any] = {"stages": self.stages}
+        for name, stage in zip(self.stage_names, self.stages, strict=True) if deep else ():
+            found[name] = stage
+            found.update({f"{name}__{key}": value for key, value in stage.get_params().items()})
+        return found
+
+    def set_params(self, **params: Any) -> Chain:
+        """Set `stages`, a stage by name, or a parameter of a stage."""
+        if "stages" in params:
+            self.stages = params.pop("stages")
+        for key, value in params.items():
+            name, _, rest = key.partition("__")
+            names = self.stage_names
+            if name not in names:
+                raise BadParameter(
+                    got=f"{key}={value!r}", wanted=f"stages {names}", do="Check the name."
+                )
+            at = names.index(name)
+            if rest:
+                self.stages[at].set_params(**{rest: value})
+            else:
+                self.stages = (*self.stages[:at], value, *self.stages[at + 1 :])
+        return self
+
+
+def chain(*stages: Any) -> Chain:
+    """Learners as one: `chain(Scale(), PCA(16), KMeans(8))`.
+
+    >>> from nacre.learn.prepare.scale import Scale
+    >>> chain(Scale(), Scale(with_mean=False)).stage_names
+    ['scale', 'scale2']
+    """
+    return Chain(stages)
+
+
+def _positions(ids: Array, wanted: Array) -> Array:
+    place = {name: at for at, name in enumerate(ids.tolist())}
+    return np.array([place[name] for name in wanted.tolist()], np.intp)

@@ -1,0 +1,69 @@
+"""What holds for a process, or for a block of code: the engine and the memory of fits that name
+neither.
+"""
+
+from __future__ import annotations
+
+import re
+from types import TracebackType
+from typing import Any
+
+from nacre.errors import BadParameter
+
+_settings: dict[str, Any] = {"engine": None, "memory": None}
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+class use:  # noqa: N801 - reads as a verb
+    """Set engine and memory for the process, or in a `with` for its block.
+
+    >>> with use(engine="serial", memory="1GB"):
+    ...     current("engine"), current("memory")
+    ('serial', 1000000000)
+    >>> current("engine") is None
+    True
+    """
+
+    def __init__(self, *, engine: Any = ..., memory: Any = ...) -> None:
+        self._before = dict(_settings)
+        if engine is not ...:
+            _settings["engine"] = engine
+        if memory is not ...:
+            _settings["memory"] = in_bytes(memory)
+
+    def __enter__(self) -> use:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _settings.update(self._before)
+
+
+def current(name: str) -> Any:
+    """The setting as it stands."""
+    return _settings[name]
+
+
+def in_bytes(memory: int | str | None) -> int | None:
+    """Bytes of 1_000_000, "500MB", "1.5 GB"; None for no limit.
+
+    >>> in_bytes("500MB")
+    500000000
+
+    Raises:
+        BadParameter: not a size.
+    """
+    if memory is None or (isinstance(memory, int) and not isinstance(memory, bool) and memory > 0):
+        return memory
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", str(memory), re.IGNORECASE)
+    if not found or float(found[1]) == 0:
+        raise BadParameter(
+            got=f"memory={memory!r}",
+            wanted="a size",
+            do='Write bytes, or text such as "500MB", "2GB".',
+        )
+    return int(float(found[1]) * _UNITS[found[2].lower()])

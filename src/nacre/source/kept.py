@@ -1,0 +1,156 @@
+"""Columns that pass through: read beside the features, with the types that they have."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from nacre import canon
+from nacre.contract import Schema
+from nacre.errors import BadParameter
+from nacre.source.arrow import Picked
+from nacre.source.columns import listed
+from nacre.source.parquet import ParquetReader, Places, opened, outline
+from nacre.source.plan import Cut, Reader, RowPlan, content
+from nacre.source.terms import Read
+
+
+class Kept(Protocol):
+    """Columns that pass through."""
+
+    def of(self, shard: Cut) -> dict[str, Any]:
+        """Name -> Arrow column of a shard's rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeptOfTable:
+    """Those of a table in memory; none of its columns is left out."""
+
+    table: Any
+
+    def of(self, shard: Cut) -> dict[str, Any]:
+        """Name -> Arrow column of a shard's rows."""
+        return _columns(self.table.slice(shard.first, shard.rows))
+
+
+@dataclass(frozen=True, eq=False)
+class KeptOfFiles:
+    """Those of Parquet files; of a file it goes on where the shard before ended.
+
+    Attributes:
+        readers: origin of a batch -> reader of these columns alone.
+    """
+
+    readers: Mapping[int, ParquetReader]
+
+    def of(self, shard: Cut) -> dict[str, Any]:
+        """Name -> Arrow column of a shard's rows.
+
+        Raises:
+            BadInput: a file that is damaged or no longer the one of the plan.
+        """
+        reader = self.readers[shard.origin]
+        names = list(reader.picked.features)
+        if shard.rows == 0:
+            with opened(reader.file) as file:
+                return _columns(file.schema_arrow.empty_table().select(names))
+        with reader.rows(shard.first, shard.stop) as rows:
+            pieces = list(rows.take(shard.rows))
+        return _columns(pa.Table.from_batches(pieces).select(names))
+
+
+def _columns(table: Any) -> dict[str, Any]:
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def tabled(data: Any, names: Sequence[str], schema: Schema) -> tuple[Any, Any]:
+    """Data, and the pyarrow Table that they are where columns of a frame shall pass through.
+
+    A stream is there only once, so the features are then read from the table too, by the names
+    that they had in the fit.
+    """
+    asked = data if isinstance(data, Read) else Read(data)
+    if not names or not hasattr(asked.data, "__arrow_c_stream__"):
+        return data, None
+    table = pa.table(asked.data)
+    return replace(asked, data=table, columns=asked.columns or schema.names), table
+
+
+def kept_of(plan: RowPlan, names: Sequence[str], table: Any) -> Kept:
+    """The columns of these names, which need not be features.
+
+    Args:
+        plan: of Parquet files, or of `table`.
+        table: as `tabled` gave it.
+
+    Raises:
+        BadParameter: a name that is not there, or rows that have no names.
+    """
+    if not names:
+        return KeptOfTable(pa.table({}))
+    if table is not None:
+        _check(names, table.column_names, "the frame")
+        return KeptOfTable(table.select(list(names)))
+    picked, places = Picked(tuple(names), "float32"), Places()
+    found = {}
+    for name, reader in plan.ids.items():
+        if isinstance(reader, ParquetReader):
+            _check(names, [column.name for column in outline(reader.file).columns], reader.where)
+            found[canon.hash64(name)] = replace(reader, picked=picked, places=places)
+    if len(found) < len(plan.ids):
+        raise BadParameter(
+            got=f"keep={list(names)} of rows in memory without names",
+            wanted="columns of files or of a frame",
+            do="Leave keep out.",
+        )
+    return KeptOfFiles(found)
+
+
+def _check(names: Sequence[str], there: Sequence[str], where: str) -> None:
+    lost = [name for name in names if name not in there]
+    if lost:
+        raise BadParameter(
+            got=f"no column {listed(lost)} to keep",
+            wanted=f"columns of {listed(there)}",
+            do="Name columns that are there.",
+            where=where,
+        )
+
+
+def contents(plan: RowPlan, table: Any, names: Sequence[str]) -> dict[str, str]:
+    """Batch id -> what tells its content from another: of a file on this machine size, time of
+    writing and footer; of one elsewhere what its filesystem says; of rows in memory their digest.
+
+    Args:
+        plan: its batches.
+        table: as `tabled` gave it.
+        names: columns of it that count too.
+    """
+    more = "" if table is None else f"-{_digest(table.select(list(names)))}"
+    return {name: f"{_fingerprint(reader)}{more}" for name, reader in plan.ids.items()}
+
+
+def _fingerprint(reader: Reader) -> str:
+    if not isinstance(reader, ParquetReader):
+        return content(reader)
+    if reader.file.system is not None:
+        return str(reader.file.system.ukey(reader.file.path))[:32]
+    found = os.stat(reader.file.path)
+    with open(reader.file.path, "rb") as file:
+        file.seek(max(0, found.st_size - 8))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, found.st_size - 8 - length))
+        footer = hashlib.sha256(file.read()).hexdigest()[:16]
+    return f"{found.st_size}-{found.st_mtime_ns}-{footer}"
+
+
+def _digest(table: Any) -> str:
+    sink = hashlib.sha256()
+    for piece in table.combine_chunks().to_batches():
+        sink.update(piece.serialize())
+    return sink.hexdigest()[:16]

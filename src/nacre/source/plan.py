@@ -1,0 +1,173 @@
+"""How data is cut: batches by id, shards by row number. The same rows under the same id give the
+same plan.
+
+A batch (a file, an array) has an id; its shards are cut every `shard_rows` rows and read in batches
+of `batch_rows`; their keys (event time, hash of the id, number) fix the sum (engine/tree.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from nacre.canon import feed, hash64, pack
+from nacre.contract import Array, Batch, Schema
+from nacre.errors import BadInput, SameId
+
+SHARD_ROWS = 131_072
+BATCH_ROWS = 8_192
+HEAD_ROWS = 1_024
+
+
+class Reader(Protocol):
+    """One batch of a source: it knows how many rows it has and reads any run of them."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def where(self) -> str:
+        """The source, for messages."""
+
+    @property
+    def reading(self) -> int:
+        """Bytes that reading takes meanwhile, beside the batches that it gives."""
+
+    def read(self, first: int, stop: int, batch_rows: int, origin: int) -> Iterator[Batch]:
+        """Rows first to stop in batches of `batch_rows`; one empty batch where there are none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A shard: rows first to stop of one batch."""
+
+    key: int
+    reader: Reader
+    origin: int
+    first: int
+    stop: int
+    batch_rows: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.stop - self.first
+
+    @property
+    def reading(self) -> int:
+        """Bytes that reading it takes meanwhile."""
+        return self.reader.reading
+
+    @property
+    def where(self) -> str:
+        """Source and rows, for messages."""
+        return f"{self.reader.where} rows {self.first} to {max(self.first, self.stop - 1)}"
+
+    def read(self) -> Iterator[Batch]:
+        """Its rows in batches."""
+        return self.reader.read(self.first, self.stop, self.batch_rows, self.origin)
+
+
+@dataclass(frozen=True, eq=False)
+class RowPlan:
+    """Shards in key order.
+
+    Attributes:
+        shards: the cuts.
+        schema: of the columns.
+        n_rows: in all; None where nobody knows.
+        ids: batch id -> reader, by id.
+        shard_rows, batch_rows: the constants that cut it.
+        in_memory: whether the rows lie in this process's memory.
+    """
+
+    shards: Sequence[Cut]
+    schema: Schema
+    n_rows: int | None
+    ids: Mapping[str, Reader]
+    shard_rows: int
+    batch_rows: int
+    in_memory: bool = False
+
+    @property
+    def reading_order(self) -> list[int]:
+        """The positions of the shards in the order of reading: by batch id, then by row."""
+        place = {hash64(name): at for at, name in enumerate(self.ids)}
+        return sorted(
+            range(len(self.shards)),
+            key=lambda i: (place[self.shards[i].origin], self.shards[i].first),
+        )
+
+    def head(self) -> Batch:
+        """The first 1,024 good rows in key order, across batches."""
+        found: list[Batch] = []
+        for shard in self.shards:
+            for batch in shard.read():
+                found.append(batch.take(slice(0, HEAD_ROWS - sum(map(len, found)))))
+                if sum(map(len, found)) == HEAD_ROWS:
+                    return _stacked(found)
+        return _stacked(found)
+
+
+def cut(
+    readers: Mapping[str, Reader],
+    schema: Schema,
+    *,
+    times: Mapping[str, int] | None = None,
+    shard_rows: int = SHARD_ROWS,
+    batch_rows: int = BATCH_ROWS,
+    in_memory: bool = False,
+) -> RowPlan:
+    """The plan of batches given by id; `times`: their event times, int64 ns, else 0.
+
+    Raises:
+        SameId: the hashes of two ids agree.
+        BadInput: there is no batch.
+    """
+    if not readers:
+        raise BadInput(got="no batch", wanted="at least one file or array", do="Check the path.")
+    origins: dict[int, str] = {}
+    shards = []
+    for name in sorted(readers):
+        reader, origin = readers[name], hash64(name)
+        if origin in origins:
+            raise SameId(
+                got=f"{name!r} and {origins[origin]!r} under one hash",
+                wanted="ids whose hashes differ",
+                do="Rename one of them.",
+            )
+        origins[origin] = name
+        time = (times or {}).get(name, 0)
+        for number, first in enumerate(range(0, max(reader.n_rows, 1), shard_rows)):
+            stop = min(first + shard_rows, reader.n_rows)
+            shards.append(Cut(pack(time, origin, number), reader, origin, first, stop, batch_rows))
+    shards.sort(key=lambda shard: shard.key)
+    n_rows = sum(reader.n_rows for reader in readers.values())
+    return RowPlan(
+        shards, schema, n_rows, dict(sorted(readers.items())), shard_rows, batch_rows, in_memory
+    )
+
+
+def content(reader: Reader) -> str:
+    """Digest of a batch's rows as learning sees them: the same for an array and a frame."""
+    sink = hashlib.sha256()
+    for batch in reader.read(0, reader.n_rows, BATCH_ROWS, 0):
+        feed(sink, (batch.X, batch.weight, _hashable(batch.y)))
+    return sink.hexdigest()[:32]
+
+
+def _hashable(y: Array | None) -> Array | None:
+    return y.astype(str) if y is not None and y.dtype.hasobject else y
+
+
+def _stacked(batches: list[Batch]) -> Batch:
+    def column(name: str) -> Array:
+        values = [getattr(batch, name) for batch in batches]
+        return None if values[0] is None else np.concatenate(values)
+
+    return Batch(column("X"), column("ids"), column("weight"), column("y"))

@@ -1,0 +1,133 @@
+"""What a caller says of data, and what a learner needs of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nacre.contract import Schema
+from nacre.errors import BadParameter, BadType
+from nacre.source.bad import Judge, Policy
+from nacre.source.plan import SHARD_ROWS
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Data and all that concerns it; `nacre.read` makes it and says what the fields mean.
+
+    Raises:
+        BadParameter: a field outside its range.
+        BadType: data that has been read already.
+    """
+
+    nacre_source: ClassVar[bool] = True
+
+    data: Any = field(repr=False)
+    columns: Sequence[str | int] | None = None
+    weight: Any = None
+    y: Any = None
+    dtype: Any = None
+    bad: Policy = "error"
+    id: str | None = None
+    time: Any = None
+    root: Any = None
+    shard_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, Read):
+            raise BadType(
+                got="nacre.read of what nacre.read gave",
+                wanted="data",
+                do="Say all of it in one nacre.read(...).",
+            )
+        _require(self.bad in ("error", "skip"), "bad", self.bad, '"error" or "skip"')
+        _require(self.id is None or isinstance(self.id, str), "id", self.id, "a text")
+        rows = self.shard_rows
+        positive = isinstance(rows, int) and not isinstance(rows, bool) and rows >= 1
+        _require(rows is None or positive, "shard_rows", rows, "an int, at least 1")
+        self._check_columns()
+        if self.dtype is not None:
+            object.__setattr__(self, "dtype", _dtype(self.dtype))
+
+    @property
+    def rows_per_shard(self) -> int:
+        """`shard_rows`, or what it is where nobody says."""
+        return self.shard_rows or SHARD_ROWS
+
+    def given(self, y: Any, weight: Any) -> Read:
+        """The same, with the y and the weights that a method was given.
+
+        Raises:
+            BadParameter: one of them was given twice.
+        """
+        said = {"y": y, "weight": weight}
+        for name, value in said.items():
+            if value is not None and getattr(self, name) is not None:
+                raise BadParameter(
+                    got=f"{name} in nacre.read and in the call",
+                    wanted="it in one of them",
+                    do="Leave one out.",
+                )
+        return replace(self, **{name: value for name, value in said.items() if value is not None})
+
+    def judge(self, need: Need, names: Sequence[str] | None = None, who: str = "") -> Judge:
+        """What is done with bad values in columns of these names."""
+        return Judge(self.bad, need.takes_nan, None if names is None else tuple(names), who)
+
+    def _check_columns(self) -> None:
+        columns = self.columns
+        if columns is None:
+            return
+        listed = not isinstance(columns, str) and hasattr(columns, "__iter__")
+        _require(listed, "columns", columns, 'a list, such as columns=["a", "b"]')
+        columns = tuple(c.item() if isinstance(c, np.generic) else c for c in columns)
+        object.__setattr__(self, "columns", columns)
+        kinds = {type(c) for c in columns}
+        _require(len(kinds) == 1 and kinds <= {str, int}, "columns", columns, "names, or positions")
+        _require(len(set(columns)) == len(columns), "columns", columns, "each column once")
+        twice = {c for c in (self.weight, self.y) if isinstance(c, str)} & set(columns)
+        _require(not twice, "columns", columns, "none of weight and y, which are no features")
+
+
+@dataclass(frozen=True, eq=False)
+class Need:
+    """What a learner needs of a plan.
+
+    Attributes:
+        takes_nan: NaN is given to it instead of being a bad value.
+        schema: that of its fit, for later data; None in a fit.
+        more: rows for `partial_fit`: an array's id is the digest of its content, not the empty one.
+    """
+
+    takes_nan: bool = False
+    schema: Schema | None = None
+    more: bool = False
+
+    def dtype(self, asked: Read, own: str) -> str:
+        """What learning sees: the fit's dtype, else the one asked for, else the data's own."""
+        return self.schema.dtype if self.schema is not None else asked.dtype or own
+
+    def schema_of(self, names: Sequence[str] | None, n_columns: int, dtype: str) -> Schema:
+        """The fit's schema, or a new one."""
+        return self.schema or Schema(None if names is None else tuple(names), n_columns, dtype)
+
+
+def _dtype(dtype: Any) -> str:
+    try:
+        name: str = np.dtype(dtype).newbyteorder("=").name
+    except TypeError:
+        name = ""
+    _require(name in ("float32", "float64"), "dtype", dtype, '"float32" or "float64"')
+    return name
+
+
+def _require(holds: bool, name: str, got: Any, wanted: str) -> None:
+    if not holds:
+        raise BadParameter(
+            got=f"{name}={got!r}",
+            wanted=wanted,
+            do=f"Change {name} in nacre.read(data, {name}=...).",
+        )

@@ -1,0 +1,96 @@
+"""The same rows as every kind of data that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Array = Any
+Columns = dict[str, Array]  # name -> (n,) values; a masked array has nulls
+NAMES = ("a", "b", "c", "d")
+
+
+def columns(X: Array, names: Sequence[str] = NAMES) -> Columns:
+    """The columns of (n, d)."""
+    return {
+        name: np.ascontiguousarray(X[:, j])
+        for j, name in zip(range(X.shape[1]), names, strict=False)
+    }
+
+
+def table(given: Columns) -> Any:
+    """As a pyarrow Table; also of texts, and of columns of one name."""
+    return pa.table({name: pa.array(values) for name, values in given.items()})
+
+
+def array(given: Columns, folder: Path) -> Any:
+    return np.column_stack(list(given.values()))
+
+
+def fortran(given: Columns, folder: Path) -> Any:
+    return np.asfortranarray(array(given, folder))
+
+
+def strided(given: Columns, folder: Path) -> Any:
+    X = array(given, folder)
+    wide = np.zeros((2 * len(X), 3 * X.shape[1]), X.dtype)
+    wide[::2, ::3] = X
+    return wide[::2, ::3]
+
+
+def big_endian(given: Columns, folder: Path) -> Any:
+    X = array(given, folder)
+    return X.astype(X.dtype.newbyteorder(">"))
+
+
+def mapped(given: Columns, folder: Path) -> Any:
+    np.save(folder / "mapped.npy", array(given, folder))
+    return np.load(folder / "mapped.npy", mmap_mode="r")
+
+
+def of_pandas(given: Columns, folder: Path) -> Any:
+    return pd.DataFrame(given)
+
+
+def of_polars(given: Columns, folder: Path) -> Any:
+    return pl.from_arrow(table(given))
+
+
+def of_arrow(given: Columns, folder: Path) -> Any:
+    return table(given)
+
+
+def batch_reader(given: Columns, folder: Path) -> Any:
+    """In small pieces, and only once."""
+    whole = table(given)
+    return pa.RecordBatchReader.from_batches(whole.schema, whole.to_batches(max_chunksize=700))
+
+
+def of_duckdb(given: Columns, folder: Path) -> Any:
+    return duckdb.from_arrow(table(given))
+
+
+def parquet(given: Columns, folder: Path) -> Any:
+    path = folder / "rows.parquet"
+    pq.write_table(table(given), path, row_group_size=900)
+    return path
+
+
+def fsspec_uri(given: Columns, folder: Path) -> Any:
+    return f"file://{parquet(given, folder)}"
+
+
+Adapter = Callable[[Columns, Path], Any]
+ARRAYS: list[Adapter] = [array, fortran, strided, big_endian, mapped]
+FRAMES: list[Adapter] = [of_pandas, of_polars, of_arrow, batch_reader, of_duckdb]
+FILES: list[Adapter] = [parquet, fsspec_uri]
+NAMED = FRAMES + FILES
+ALL = ARRAYS + NAMED
