@@ -113,13 +113,13 @@ class Contest:
                 }
             )
         for row in rows:
-            row["times nacre"] = row["seconds"] / rows[0]["seconds"]
+            row["times first"] = row["seconds"] / rows[0]["seconds"]
         return rows
 
     def show(self) -> None:
         """The table, to read."""
         print(f"\n{self.name}")
-        head = ("contestant", "seconds", "worst", "times nacre", "of best", "worst of best")
+        head = ("contestant", "seconds", "worst", "times first", "of best", "worst of best")
         print("  ".join(f"{h:>14}" for h in head))
         for row in self.table():
             cells = [row[h] if h == "contestant" else f"{row[h]:.4g}" for h in head]

@@ -12,7 +12,28 @@ import pyarrow as pa
 from nacre.contract import Array, Batch, Run
 from nacre.source.columns import Column
 
-Pieces = Sequence[Any]  # record batches of one schema, one after another
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some rows as learning sees them, and as they were.
+
+    Attributes:
+        X: (n, d) float32 or float64; weight, y: (n,) float64, or None.
+        source: the record batch that they were made from.
+    """
+
+    X: Array
+    weight: Array | None
+    y: Array | None
+    source: Any
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, rows: slice) -> Piece:
+        weight = None if self.weight is None else self.weight[rows]
+        y = None if self.y is None else self.y[rows]
+        return Piece(self.X[rows], weight, y, self.source[rows])
 
 
 @dataclass(frozen=True)
@@ -36,33 +57,36 @@ class Picked:
         special = [name for name in (self.weight, self.y) if name is not None]
         return list(dict.fromkeys([*self.features, *special]))
 
-    def batch(self, pieces: Pieces, names: Run, where: str) -> Batch:
-        """The rows of record batches as one Batch: X (n, d), weight (n,) and y (n,) float64."""
-        X = np.empty((sum(len(piece) for piece in pieces), len(self.features)), self.dtype)
-        for j, name in enumerate(self.features):
-            _fill(X[:, j], pieces, name)
-        weight, y = self._beside(pieces, self.weight), self._beside(pieces, self.y)
-        return Batch(X, names, weight, y, where=where)
+    def piece(self, source: Any) -> Piece:
+        """The rows of a record batch."""
+        X = np.empty((len(source), len(self.features)), self.dtype)
+        with np.errstate(over="ignore"):  # inf is then found to be bad, and named as it was
+            for j, name in enumerate(self.features):
+                _cast(X[:, j], source.column(name))
+        return Piece(X, _floats(source, self.weight), _floats(source, self.y), source)
 
-    def original(self, pieces: Pieces) -> Callable[[int, int], Any]:
+    def batch(self, pieces: Sequence[Piece], names: Run, where: str) -> Batch:
+        """Pieces as one Batch, which owns its rows; of none an empty one."""
+        if len(pieces) == 1 and pieces[0].X.base is None:
+            X = pieces[0].X
+        else:
+            empty = np.empty((0, len(self.features)), self.dtype)
+            X = np.concatenate([piece.X for piece in pieces] or [empty])
+        weight = _joined(self.weight, [piece.weight for piece in pieces])
+        return Batch(X, names, weight, _joined(self.y, [piece.y for piece in pieces]), where=where)
+
+    def original(self, pieces: Sequence[Piece]) -> Callable[[int, int], Any]:
         """(row, column) -> the value before it was cast."""
 
         def value(row: int, column: int) -> Any:
             for piece in pieces:
                 if row < len(piece):
-                    found = piece.column(self.features[column])[row].as_py()
+                    found = piece.source.column(self.features[column])[row].as_py()
                     return np.nan if found is None else found
                 row -= len(piece)
             raise IndexError(row)
 
         return value
-
-    def _beside(self, pieces: Pieces, name: str | None) -> Array | None:
-        if name is None:
-            return None
-        values = np.empty(sum(len(piece) for piece in pieces))
-        _fill(values, pieces, name)
-        return values
 
 
 def columns_of(schema: Any) -> list[Column]:
@@ -90,19 +114,23 @@ def _is_numeric(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _fill(out: Array, pieces: Pieces, name: str) -> None:
-    at = 0
-    for piece in pieces:
-        _cast(out[at : at + len(piece)], piece.column(name))
-        at += len(piece)
+def _floats(source: Any, name: str | None) -> Array | None:
+    if name is None:
+        return None
+    values = np.empty(len(source))
+    _cast(values, source.column(name))
+    return values
+
+
+def _joined(name: str | None, values: Sequence[Any]) -> Array | None:
+    return None if name is None else np.concatenate([*values, np.empty(0)])
 
 
 def _cast(out: Array, column: Any) -> None:
     """Write a column into (n,) floats; integers are cast once, beside nulls too."""
     if not pa.types.is_integer(column.type) and not pa.types.is_floating(column.type):
         column = column.cast(pa.float64())
-    with np.errstate(over="ignore"):  # inf is then found to be bad, and named as it was
-        out[:] = _values(column)
+    out[:] = _values(column)
     if column.null_count:
         out[_values(column.is_null().cast(pa.uint8())).view(bool)] = np.nan
 

@@ -51,7 +51,8 @@ class FrameReader:
         """Rows first to stop."""
         for start in range(first, max(stop, first + 1), batch_rows):
             rows = slice(start, min(start + batch_rows, stop))
-            pieces = self.table.slice(start, rows.stop - start).to_batches()
+            some = self.table.slice(start, rows.stop - start)
+            pieces = [self.picked.piece(batch) for batch in some.to_batches()]
             where = f"{self.where} rows {start} to {max(start, rows.stop - 1)}"
             batch = self.picked.batch(pieces, Run(origin, start), where)
             if self.weight is not None:
