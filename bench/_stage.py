@@ -1,6 +1,4 @@
-"""What every benchmark stands on: the machine's score, its load, runs in turns, medians, a file of
-results.
-"""
+"""What every benchmark stands on: the machine's score and load, runs in turns, a results file."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ def arguments(doc: str) -> argparse.Namespace:
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on: products on one and two threads (GFLOP/s), copying (GB/s), fsyncs/s, load,
-    versions.
-    """
+    """What it ran on: load, versions, GFLOP/s on 1 and 2 threads, GB/s of copying, fsyncs/s."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
@@ -93,9 +89,7 @@ class Contest:
                     )
 
     def table(self) -> list[dict[str, Any]]:
-        """Medians, worst seeds, and ratios to the first contestant and to the best quality of any
-        run.
-        """
+        """Medians, worst seeds, ratios to the first contestant and to the best quality of all."""
         best = min(run["quality"] for run in self.runs)
         rows = []
         for name in self.contestants:

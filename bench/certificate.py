@@ -11,7 +11,6 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 from collections.abc import Callable  # noqa: E402 - after the threads are set
-from typing import Any  # noqa: E402
 from unittest import mock  # noqa: E402
 
 import _stage  # noqa: E402
@@ -19,8 +18,8 @@ import numba  # noqa: E402
 import numpy as np  # noqa: E402
 
 from nacre.kernel import assign  # noqa: E402
+from nacre.kinds import Array  # noqa: E402
 
-Array = Any
 SIZES = ((1_000_000, 32, 100), (200_000, 128, 256), (60_000, 784, 100), (200_000, 32, 1_000))
 
 

@@ -1,6 +1,4 @@
-"""k-means beside scikit-learn and faiss: fit on float32 rows in memory, and their labels; 2 threads
-each.
-"""
+"""k-means beside scikit-learn and faiss: fit and labels of float32 rows in memory, on 2 threads."""
 
 from __future__ import annotations
 
@@ -10,7 +8,6 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "2"
 
 from collections.abc import Callable  # noqa: E402 - after the threads are set
-from typing import Any  # noqa: E402
 
 import _stage  # noqa: E402
 import faiss  # noqa: E402
@@ -18,14 +15,11 @@ import numpy as np  # noqa: E402
 from sklearn.cluster import KMeans as TheirKMeans  # noqa: E402
 
 import nacre  # noqa: E402
-
-Array = Any
+from nacre.kinds import Array  # noqa: E402
 
 
 def rows(n: int, d: int, n_groups: int) -> Array:
-    """A mixture whose groups differ in size and width and overlap: as k-means meets, not as it
-    likes.
-    """
+    """A mixture as k-means meets, not as it likes: groups overlap, and differ in size and width."""
     draw = np.random.default_rng(20)
     centres = draw.normal(size=(n_groups, d)) * 1.5
     share = draw.dirichlet(np.ones(n_groups))

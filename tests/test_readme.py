@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -35,16 +34,11 @@ def in_python(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif("KMeans" not in nacre.__all__, reason="README: nacre.KMeans is not there yet")
 def test_the_quickstart_runs(tmp_path: Path) -> None:
     in_python(tmp_path)
     assert (tmp_path / "points.parquet").exists()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("nacre.cli.main") is None,
-    reason="README: the command line is not there yet",
-)
 def test_the_command_line_runs(tmp_path: Path) -> None:
     in_python(tmp_path)
     for block in blocks(ROOT / "README.md", "console"):

@@ -72,13 +72,9 @@ def test_it_imports_with_the_core_alone(python: Path, tmp_path: Path) -> None:
     assert Path(place).is_relative_to(python.parents[1])
 
 
-@pytest.mark.skipif("KMeans" not in nacre.__all__, reason="wheel: nacre.KMeans is not there yet")
 def test_its_first_fit(python: Path, tmp_path: Path) -> None:
     assert len(run(python, "-c", FIRST_FIT, cwd=tmp_path).strip()) == 32
 
 
-@pytest.mark.skipif(
-    not (ROOT / "src/nacre/cli/main.py").exists(), reason="wheel: nacre.cli.main is not there yet"
-)
 def test_its_command(python: Path, tmp_path: Path) -> None:
     assert "fit" in run(python.parent / "nacre", "--help", cwd=tmp_path)

@@ -17,9 +17,7 @@ ID = np.dtype([("origin", "<u8"), ("position", "<u8")])
 
 
 def passing(**options: Any) -> Any:
-    """Mark a dataclass field that is no part of what the value is: left out of digests and of the
-    store.
-    """
+    """Mark a dataclass field that is no part of the value: neither digested nor stored."""
     return dataclasses.field(metadata={"lasting": False}, **options)
 
 
@@ -81,9 +79,7 @@ def digest(*values: Any) -> str:
 
 
 def hash64(text: str) -> int:
-    """64-bit hash of a text: the origin that stands in the ids of the rows of the batch so
-    named.
-    """
+    """64-bit hash of a text: of a batch's name, it is the origin in the ids of its rows."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
@@ -108,9 +104,7 @@ def hash01(origin: Any, position: Any, purpose: str) -> Any:
 
 
 def pack(time: int, origin: int, number: int) -> int:
-    """The key of a shard as one integer that sorts as (event time ns int64, origin uint64, number
-    uint32).
-    """
+    """The key of a shard: sorts as (event time in ns int64, origin uint64, number uint32)."""
     return ((time + (1 << 63)) << 96) | (origin << 32) | number
 
 

@@ -1,5 +1,6 @@
-"""THE IDEA: a model is a sum of what its rows say, over a set of keyed leaves: shards in space,
-batches in time.
+"""THE IDEA: a model is a sum of what its rows say.
+
+The sum runs over keyed leaves: shards in space, batches in time.
 
     rows -> observe -> Summary + Summary + ... -> advance -> Model -> observe ...
 
@@ -21,15 +22,13 @@ import numpy as np
 from nacre import canon
 from nacre.errors import CannotForget, NeedsRefit, OtherBase
 from nacre.kinds import COUNT, FIRST, SUM, Kind, Rows, no_rows, of
+from nacre.kinds import Array as Array
 
-Array = Any  # (n, ...) ndarray, CSR or Arrow records; C order, first axis = row
 Grade = Literal["bits", "rounding", "bounded", "heuristic"]
 
 
 class Run(NamedTuple):
-    """The ids of consecutive rows of one origin, from position `first`; spelled out only when asked
-    for.
-    """
+    """The ids of consecutive rows of one origin, from `first` on; spelled out on demand."""
 
     origin: int
     first: int
@@ -101,10 +100,8 @@ class View:
 
     Attributes:
         part: (a, b, purpose): only rows with a <= hash01(id, purpose) < b; None: all.
-        layout: "" as the plan cut it, else a name of what `place` cuts by: regrouped when it
-            changes.
-        walks: None, or K runs of equal length of the shards in key order, each walked by one
-            replica.
+        layout: "" as the plan cut it, else what `place` cuts by; regrouped when it changes.
+        walks: None, or K equal runs of the shards in key order, each walked by one replica.
     """
 
     part: tuple[float, float, str] | None = None
@@ -119,8 +116,7 @@ class Model:
     """What is known: a frozen dataclass of arrays, Models and Tables.
 
     `frame` names the fields that `observe`, `place` and `view` read: they read nothing else.
-    `answer` reads the model only. `view` may be a field, with a default, where it changes from pass
-    to pass.
+    `answer` reads the model only. A `view` that changes between passes is a field with a default.
     """
 
     frame: ClassVar[tuple[str, ...]] = ()
@@ -167,11 +163,9 @@ EVERYTHING = Everything()
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
-    """What some rows say. A subclass adds fields marked with kinds; `+` and `scale` follow from
-    them.
+    """What some rows say. A subclass adds fields marked with kinds: `+` and `scale` follow.
 
-    Values are born canonical: rows in id order, keys sorted, dtypes the same for no rows as for
-    many.
+    Values are born canonical: rows by id, keys sorted, dtypes the same for no rows as for many.
 
     Attributes:
         base: of the model that it was observed against.
@@ -226,8 +220,13 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Schema:
-    """The columns: names (None: none were given), their number, the dtype that learning sees,
-    units, categories.
+    """The columns.
+
+    Attributes:
+        names: None where none were given.
+        n_columns: how many there are.
+        dtype: the one that learning sees.
+        units, categories: of each column, where the source tells them.
     """
 
     names: tuple[str, ...] | None
@@ -239,10 +238,10 @@ class Schema:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that is fitted and all that is stored. `told` measured `model`: told.base == model.base,
-    always.
+    """All that is fitted and all that is stored.
 
-    A fit that was stopped early has `complete` False: the model of its last complete pass.
+    `told` measured `model`: told.base == model.base, always. A fit that was stopped early has
+    `complete` False, and the model of its last complete pass.
     """
 
     schema: Schema
@@ -262,8 +261,7 @@ class Learner(ABC):
     Attributes:
         grade: "space" (distributed = one machine), "time" (absorbed = refit), "erasure" (erased =
             never seen) -> bits | rounding | bounded | heuristic. The laws test at that grade.
-        answers: what `answer` can be asked for, by the names of the methods ("predict",
-            "transform").
+        answers: what `answer` can be asked for, by method: "predict", "transform".
         takes_nan: NaN is given to it instead of being a bad value.
     """
 
@@ -278,15 +276,11 @@ class Learner(ABC):
 
     @abstractmethod
     def start(self, head: Batch, n: int | None) -> Model:
-        """The first model: head = the first 1,024 rows of the plan in key order, n = its rows or
-        None.
-        """
+        """The first model: head = the plan's first 1,024 rows by key, n = all its rows or None."""
 
     @abstractmethod
     def observe(self, model: Any, batch: Batch) -> Summary:
-        """What the rows say to a model. Reads the frame and the batch, nothing of self; changes
-        neither.
-        """
+        """What the rows say to a model: reads frame and batch, not self; changes neither."""
 
     @abstractmethod
     def advance(self, model: Any, told: Any) -> Model:
@@ -301,15 +295,11 @@ class Learner(ABC):
         return functools.reduce(lambda a, b: a + b, (self.observe(model, b) for b in batches))
 
     def place(self, model: Any, batch: Batch) -> Iterator[tuple[int, Batch]]:
-        """(group, its rows) for a view with a layout: rows, halo copies (own False) or derived
-        rows.
-        """
+        """(group, its rows) under a layout: own rows, halo copies (own False), derived rows."""
         raise NeedsRefit(got="a view with a layout", wanted="`place`", do="Write `place`.")
 
     def resume(self, model: Any) -> Any:
-        """A fitted model to learn on from: all outside its frame as at its making, where that has a
-        default.
-        """
+        """A fitted model to learn on from: what lies outside its frame at its default, if any."""
         return replace(model, **{f: v for f, v in model.aside().items() if v is not MISSING})
 
     def carry(self, told: Any, old: Any, new: Any) -> Summary:
@@ -338,13 +328,11 @@ def _checked(advance: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Shard(Protocol):
-    """Consecutive rows of one batch, named by a key: (event time, hash of the batch's id,
-    number).
-    """
+    """Consecutive rows of one batch, named by a key."""
 
     @property
     def key(self) -> int:
-        """(event time, origin, number) as one integer."""
+        """(event time, hash of the batch's id, number in the batch) as one integer."""
 
     @property
     def rows(self) -> int:
@@ -359,12 +347,11 @@ class Shard(Protocol):
 
 
 class Plan(Protocol):
-    """How the data is cut: shards sorted by key. It depends on the data alone, never on workers or
-    memory."""
+    """How the data is cut: by the data alone, never by workers or memory."""
 
     @property
     def shards(self) -> Sequence[Any]:
-        """The shards, by key."""
+        """The shards, sorted by key."""
 
     @property
     def schema(self) -> Schema:
@@ -394,20 +381,19 @@ class Engine(Protocol):
     def stream(
         self, task: Task, newest: Callable[[], Any], held: Any, *, leaves: bool = False
     ) -> Iterator[tuple[Any, dict[Any, Any]]]:
-        """(span of the trie, {span: result}) of each block as it finishes; of each leaf under
-        `leaves`.
+        """(span, {span: result}) of each block of the trie as it ends; of each leaf if `leaves`.
 
         `newest()` is asked for the model when a block is handed out, at most two blocks per worker
-        ahead.
-        What it raises ends the pass: what is under way is awaited and dropped.
+        ahead. What it raises ends the pass: what is under way is awaited and dropped.
         """
 
     def reduce(self, task: Task, newest: Callable[[], Any], held: Any) -> Any:
         """The total of `stream`'s Partial; `newest` gives one model all the while."""
 
     def regroup(self, place: Any, newest: Callable[[], Any], held: Any) -> Any:
-        """The shuffle: all rows as `place` says; a group is a shard, its key its number, its rows
-        in id order.
+        """The shuffle: all rows as `place` says.
+
+        A group is a shard: its number is the key, its rows are in id order.
         """
 
     def close(self) -> None:

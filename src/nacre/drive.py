@@ -40,9 +40,7 @@ class Pace:
 
 
 class EndOfTime(Exception):
-    """The caller wants no more passes: `max_seconds`, `max_passes` or Ctrl-C. Never leaves the
-    drive.
-    """
+    """The caller wants no more passes. Never leaves the drive."""
 
 
 def fit(
@@ -88,69 +86,59 @@ def fit(
                 model = new
         except EndOfTime:
             if kept is None or not kept.model.can_answer:
-                raise Stopped(
-                    got=f"the end in phase {type(model).__name__}",
-                    wanted="a model that can answer",
-                    do="Allow more passes or seconds.",
-                ) from None
+                raise _stopped(model) from None
             return kept
 
 
 def answer(
     learner: Learner, engine: Engine, plan: Plan, model: Model, want: Sequence[str]
 ) -> dict[str, Array]:
-    """Columns (n, ...) of answers to all rows, in reading order."""
-    task = Answering(learner, model, tuple(want))
-    found: dict[Any, dict[str, Array]] = {}
+    """Columns (n, ...) of answers to all rows, in reading order; blank where a row was left out."""
+    first, n = {}, 0
+    for i in plan.reading_order:
+        first[i] = n - plan.shards[i].first
+        n += plan.shards[i].rows
+    columns: dict[str, Array] = {}
+    for i, at, answers in answer_shards(learner, engine, plan, model, want):
+        for name, values in answers.items():
+            if name not in columns:
+                columns[name] = blank(n, values)
+            columns[name][first[i] + at] = values
+    return columns
+
+
+def answer_shards(
+    learner: Learner, engine: Engine, plan: Plan, model: Model, want: Sequence[str]
+) -> Iterator[tuple[int, Array, dict[str, Array]]]:
+    """Number of a shard, the positions in its batch of the rows that have an answer, and the
+    answers (m, ...) by name: one shard after another, as they finish.
+    """
+    task, seen = Answering(learner, model, tuple(want)), set()
     with one_thread():
-        for _, nodes in engine.stream(task, lambda: EVERYTHING, engine.hold(plan), leaves=True):
-            found.update(nodes)
-    by_key = [found[span] for span in sorted(found)]
-    return {name: np.concatenate([by_key[i][name] for i in plan.reading_order]) for name in want}
+        for span, nodes in engine.stream(task, lambda: EVERYTHING, engine.hold(plan), leaves=True):
+            if span not in seen:
+                yield span[0], *nodes[span]
+            seen.add(span)
 
 
 @dataclass(frozen=True, eq=False)
 class Answering:
-    """The task of a pass that answers."""
+    """The task of a pass that answers to the rows that are there, and says which they are."""
 
     learner: Learner
     model: Model
     want: tuple[str, ...]
 
-    def __call__(self, everything: Model, batches: Iterable[Batch]) -> dict[str, Array]:
-        """The columns of a leaf."""
-        parts = [self.learner.answer(self.model, batch, self.want) for batch in batches]
-        return {name: np.concatenate([part[name] for part in parts]) for name in self.want}
-
-
-def answer_shards(
-    learner: Learner, engine: Engine, plan: Plan, model: Model, want: str
-) -> Iterator[tuple[Any, Array, Array]]:
-    """(shard, the positions in its batch of the rows that have an answer, their answers (m, ...)),
-    one shard after another as they finish.
-    """
-    task = AnsweringGood(learner, model, want)
-    with one_thread():
-        for span, nodes in engine.stream(task, lambda: EVERYTHING, engine.hold(plan), leaves=True):
-            at, answers = nodes[span]
-            yield plan.shards[span[0]], at, answers
-
-
-@dataclass(frozen=True, eq=False)
-class AnsweringGood:
-    """The task of a pass that answers to good rows, and says which they are."""
-
-    learner: Learner
-    model: Model
-    want: str
-
-    def __call__(self, everything: Model, batches: Iterable[Batch]) -> tuple[Array, Array]:
-        """Positions (m,) int64, and the answers (m, ...)."""
-        at, answers = [], []
+    def __call__(
+        self, everything: Model, batches: Iterable[Batch]
+    ) -> tuple[Array, dict[str, Array]]:
+        """Positions (m,) int64, and the columns of a leaf."""
+        at, parts = [], []
         for batch in batches:
             at.append(positions(batch))
-            answers.append(self.learner.answer(self.model, batch, (self.want,))[self.want])
-        return np.concatenate(at), np.concatenate(answers)
+            parts.append(self.learner.answer(self.model, batch, self.want))
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in self.want}
+        return np.concatenate(at), columns
 
 
 def positions(batch: Batch) -> Array:
@@ -159,6 +147,12 @@ def positions(batch: Batch) -> Array:
     if isinstance(names, Run):
         return np.arange(names.first, names.first + len(batch))
     return names["position"].astype(np.int64)
+
+
+def blank(n: int, like: Array) -> Array:
+    """(n, ...) answers like those given: -1 where they are integers, else NaN, until they come."""
+    nothing = -1 if like.dtype.kind in "iu" else np.nan
+    return np.full((n, *like.shape[1:]), nothing, like.dtype)
 
 
 def race(
@@ -182,28 +176,41 @@ def race(
         layouts = Layouts(learner, engine, engine.hold(plan))
         now: Model = model or learner.start(plan.head(), plan.n_rows)
 
+        def as_it_is() -> Model:
+            return now.framed()
+
         def newest() -> Model:
             pace.handing_out()
             return now.framed()
 
-        def measured() -> Any:
-            return engine.reduce(learner.observe_shard, newest, layouts.of(now, newest))
-
-        while not now.can_answer:
-            now = learner.advance(now, measured())
-        for _ in range(max_rounds):
-            base, held = now.base, layouts.of(now, newest)
-            seen: set[Any] = set()
-            for span, nodes in engine.stream(learner.observe_shard, newest, held, leaves=True):
-                told = nodes[span]
-                if span not in seen and told.base in (now.base, *now.recent):
-                    now = learner.advance(now, told)
-                seen.add(span)
-            if now.base == base:
-                break
-        told = measured()
+        try:
+            while not now.can_answer:
+                told = engine.reduce(learner.observe_shard, newest, layouts.of(now, newest))
+                now = learner.advance(now, told)
+            for _ in range(max_rounds):
+                base, held = now.base, layouts.of(now, newest)
+                seen: set[Any] = set()
+                for span, nodes in engine.stream(learner.observe_shard, newest, held, leaves=True):
+                    told = nodes[span]
+                    if span not in seen and told.base in (now.base, *now.recent):
+                        now = learner.advance(now, told)
+                    seen.add(span)
+                if now.base == base:
+                    break
+        except EndOfTime:
+            if not now.can_answer:
+                raise _stopped(now) from None
+        told = engine.reduce(learner.observe_shard, as_it_is, layouts.of(now, as_it_is))
         still = learner.advance(now, told).base == now.base
         return State(plan.schema, now, told, complete=still)
+
+
+def _stopped(model: Model) -> Stopped:
+    return Stopped(
+        got=f"the end in phase {type(model).__name__}",
+        wanted="a model that can answer",
+        do="Allow more passes or seconds.",
+    )
 
 
 def _ended(state: State) -> State:

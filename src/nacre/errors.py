@@ -1,8 +1,7 @@
-"""Every exception of nacre. Each says what was got, what was wanted and what to do, and survives
-the wire.
+"""Every exception of nacre: each says what was got, what was wanted and what to do.
 
-Fields are keywords only: an exception with positional arguments does not come back from a pickle.
-`where` (source, shard, rows) is added by the engine that saw the failure.
+All survive the wire, so their fields are keywords only: an exception with positional arguments
+does not come back from a pickle. The engine that saw the failure adds `where`: source, shard, rows.
 """
 
 from __future__ import annotations
@@ -55,9 +54,7 @@ def _again(kind: type[NacreError], fields: dict[str, str]) -> NacreError:
 
 
 class BadInput(NacreError, ValueError):
-    """Data that no learner can take: NaN, inf, too large, wrong width, too few rows, bad
-    weights.
-    """
+    """Data that no learner can take: NaN, inf, too large, wrong width, too few, bad weights."""
 
     exit_code, code = 3, "bad_input"
 
@@ -165,9 +162,7 @@ class DiskFull(NacreError, OSError):
 
 
 class Unavailable(NacreError, OSError):
-    """A file or directory that cannot be read or written now: permissions, a failing disk, a
-    lock.
-    """
+    """A file or directory that cannot be used now: permissions, a failing disk, a lock."""
 
     exit_code, code = 9, "unavailable"
 

@@ -72,9 +72,7 @@ class Estimator(Learner, BaseEstimator):
     keeps: ClassVar[Sequence[str]] = ()  # answers to the rows of a fit in memory that are kept
 
     def loss(self, told: Any) -> float | None:
-        """What a pass measured, per unit of weight, lower is better; None where there is
-        nothing.
-        """
+        """What a pass measured per unit of weight, the lower the better; None for nothing."""
         return None
 
     def observe_answering(self, model: Any, batch: Batch) -> tuple[Summary, dict[str, Array]]:
@@ -82,8 +80,18 @@ class Estimator(Learner, BaseEstimator):
         want = self.keeps if model.can_answer else ()
         return self.observe(model, batch), self.answer(model, batch, want)
 
+    @property
+    def answers_on_the_way(self) -> bool:
+        """Whether a pass may answer batch by batch: a learner that walks its shard may not."""
+        return type(self).observe_shard is Learner.observe_shard
+
     def check_parameters(self) -> None:
         """Raise BadParameter for a hyper-parameter outside its range."""
+
+    def check_start(self, model: Any) -> None:
+        """Raise BadParameter for a model that this learner cannot go on from."""
+        mine, theirs = type(self).__module__, type(model).__module__
+        require(mine == theirs, "start", type(model).__name__, f"a model of {type(self).__name__}")
 
     def fit(
         self,
@@ -105,7 +113,8 @@ class Estimator(Learner, BaseEstimator):
             sample_weight: (n,) at least 0; a row of weight 3 counts as three rows.
             engine: "serial", "threads:4", "processes:4" or an engine; None: as `nacre.use` says,
                 else threads.
-            memory: bytes, or "500MB", in all.
+            memory: bytes, or "500MB", in all; None: as `nacre.use` says, else half of what is
+                available where the data is not in memory.
             max_seconds, max_passes: stop early and keep the model of the last complete pass.
             start: begin at the model of this state.
 
@@ -122,7 +131,10 @@ class Estimator(Learner, BaseEstimator):
         limits = Limits(max_seconds=max_seconds, max_passes=max_passes)
         done = fit_plan(self, plan, engine=engine, memory=memory, limits=limits, start=start)
         self._take(done.state, record.fitted(self, plan, seen, done, start))
-        self._keep_answers(done.answers)
+        self._answers.update(done.answers)
+        self._answered_by = "a fit on data that is not in memory"
+        if not done.state.complete:
+            self._answered_by = "a fit that was stopped early"
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -142,9 +154,7 @@ class Estimator(Learner, BaseEstimator):
         return plan_of(data, y=y, weight=weight, takes_nan=self.takes_nan, schema=schema, more=more)
 
     def _take(self, state: State, record: Any) -> None:
-        """Everything that a fit changes, at its very end: an error before leaves the estimator as
-        it was.
-        """
+        """All that a fit changes, at its very end: an error before leaves everything as it was."""
         self.n_features_in_ = state.schema.n_columns
         if state.schema.names is not None:
             self.feature_names_in_ = np.asarray(state.schema.names, dtype=object)
@@ -153,6 +163,7 @@ class Estimator(Learner, BaseEstimator):
         self.state_ = state
         self._record = record
         self._answers: dict[str, Array] = {}
+        self._answered_by = "partial_fit"
 
     def _restore(self, state: State, past: Any) -> None:
         """What a store has kept: the state, and the ledger and jobs of `past`, its manifest."""
@@ -160,18 +171,15 @@ class Estimator(Learner, BaseEstimator):
 
         unlisted = past.n_unlisted, past.n_rows_unlisted
         self._take(state, Record(past.ledger, past.jobs, *unlisted, loaded=True))
-
-    def _keep_answers(self, answers: dict[str, Array]) -> None:
-        self._answers = answers
+        self._answered_by = "loading"
 
     def _answered(self, name: str, attribute: str) -> Array:
         """An answer to the rows of the fit, which only a fit on data in memory keeps."""
         self._check_fitted()
         if name not in self._answers:
-            after = "after a fit on data that is not in memory"
             raise UnknownName(
-                got=f"{attribute} {'of a model that was loaded' if self._record.loaded else after}",
-                wanted="a fit on an array or a frame",
+                got=f"{attribute} after {self._answered_by}",
+                wanted="a whole fit on an array or a frame",
                 do=f"Call {name}(data): it reads the data again.",
             )
         return self._answers[name]
@@ -235,7 +243,7 @@ class Predicts:
     """Gives `predict` to a learner that lists it in `answers`."""
 
     def predict(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
-        """One answer for each row: (n,), in row order."""
+        """(n,) answers in row order; -1 for a row that `bad="skip"` leaves out."""
         return self._ask(data, "predict", engine, memory)  # type: ignore[attr-defined]
 
 

@@ -16,18 +16,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nacre import drive
-from nacre.contract import Array, Batch, Model, Run, State, Summary, Task
+from nacre.contract import Array, Batch, Model, State, Summary, Task
 from nacre.engine.choose import engine_of
 from nacre.engine.local import Streaming
 from nacre.engine.serial import Serial
 from nacre.engine.tree import Span
-from nacre.estimator import Estimator, OneToOneFeatureMixin, bare, require
+from nacre.errors import BadParameter
+from nacre.estimator import Estimator, bare, require
 from nacre.kernel.blas import one_thread
 from nacre.kernel.kernel_class import kernel_class
-from nacre.settings import current, in_bytes
+from nacre.settings import available, current, in_bytes
 from nacre.store.ledger import Turn
 
 NOTHING = 1  # byte: what a single pass keeps of decoded rows
@@ -64,9 +63,7 @@ class Fitted:
 
 
 class Watch(drive.Pace):
-    """Keeps limits and the report. Ctrl-C once ends the fit after the pass before, twice at
-    once.
-    """
+    """Keeps limits and the report. Ctrl-C once ends the fit by its last pass, twice at once."""
 
     def __init__(self, learner: Estimator, limits: Limits) -> None:
         self.learner, self.limits, self.report = learner, limits, Report()
@@ -155,20 +152,19 @@ class Measuring:
     """
 
     learner: Any
-    columns: dict[str, Array]
+    n_rows: int
+    columns: dict[str, Array] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.Lock)
 
     def __call__(self, model: Model, batches: Iterable[Batch]) -> Summary:
         total: Any = None
         for batch in batches:
             told, answers = self.learner.observe_answering(model, batch)
-            rows = batch.names
-            at = (
-                slice(rows.first, rows.first + len(batch))
-                if isinstance(rows, Run)
-                else rows["position"]
-            )
             for name, values in answers.items():
-                self.columns[name][at] = values
+                if name not in self.columns:
+                    with self.lock:  # the first to come makes room for all
+                        self.columns.setdefault(name, drive.blank(self.n_rows, values))
+                self.columns[name][drive.positions(batch)] = values
             total = told if total is None else total + told
         summary: Summary = total
         return summary
@@ -182,21 +178,24 @@ def fit_plan(
     memory: int | str | None = None,
     limits: Limits | None = None,
     start: State | None = None,
-    watch: Watch | None = None,
 ) -> Fitted:
     """Fit a learner on a plan; see Estimator.fit."""
-    watch = watch or _watch.get()(learner, limits or Limits())
+    watch = _watch.get()(learner, limits or Limits())
     report = watch.report
     pure = bare(learner)
-    kept = {name: np.full(plan.n_rows, -1, np.int32) for name in _kept(learner, plan)}
-    with chosen(engine, memory) as worker, _interruptible(watch):
-        report.engine, report.n_workers, report.memory = _place(worker, memory)
-        measuring = Measuring(pure, kept) if kept and worker.shares_memory else None
-        model = None if start is None else start.model
+    wanted = tuple(learner.keeps) if plan.in_memory else ()
+    model = None if start is None else started(learner, plan, start)
+    limit = _limit(plan, memory)
+    with chosen(engine, limit) as worker, _interruptible(watch):
+        report.engine, report.n_workers = _place(worker)
+        report.memory = limit
+        on_the_way = wanted and learner.answers_on_the_way and _shares_memory(worker)
+        measuring = Measuring(pure, plan.n_rows) if on_the_way else None
         seen = _watched(worker, watch)
         state = drive.fit(pure, seen, plan, model=model, pace=watch, observe=measuring)
-        if kept and measuring is None:
-            kept = drive.answer(pure, worker, plan, state.model, tuple(kept))
+        kept = measuring.columns if measuring else {}
+        if wanted and state.complete and not measuring:
+            kept = drive.answer(pure, worker, plan, state.model, wanted)
         _say_who_differs(pure, worker)
     report.seconds = time.monotonic() - watch.began
     if not state.complete:
@@ -218,8 +217,34 @@ def _say_who_differs(learner: Any, engine: Any) -> None:
         )
 
 
-def _kept(learner: Any, plan: Any) -> Sequence[str]:
-    return learner.keeps if plan.in_memory else ()
+def started(learner: Estimator, plan: Any, start: State) -> Any:
+    """The model of a state as one to go on from.
+
+    Raises:
+        BadParameter: it is of another learner, of other columns or of another dtype.
+    """
+    if not isinstance(start, State):
+        raise BadParameter(
+            got=f"start={type(start).__name__}", wanted="a State", do="Pass fitted.state_."
+        )
+    mine, theirs = plan.schema, start.schema
+    for what, a, b in (
+        ("columns", mine.n_columns, theirs.n_columns),
+        ("names", mine.names or theirs.names, theirs.names or mine.names),
+        ("dtype", mine.dtype, theirs.dtype),
+    ):
+        if a != b:
+            raise BadParameter(
+                got=f"start with {what} {b}",
+                wanted=f"{what} {a}, as the data",
+                do="Fit without start.",
+            )
+    learner.check_start(start.model)
+    return bare(learner).resume(start.model)
+
+
+def _shares_memory(engine: Any) -> bool:
+    return bool(getattr(engine, "shares_memory", False))  # an engine of others need not say
 
 
 def answer_plan(
@@ -233,8 +258,7 @@ def answer_plan(
     """The answers to all rows of a plan, in row order."""
     pure = bare(learner)
     small = engine is None and plan.n_rows is not None and plan.n_rows <= SMALL
-    once = memory if plan.in_memory else 1  # rows that are read once need not be kept
-    with chosen(Serial() if small else engine, once) as worker:
+    with chosen(Serial() if small else engine, _once(plan, memory)) as worker:
         return drive.answer(pure, worker, plan, learner.state_.model, want)
 
 
@@ -298,13 +322,14 @@ def predict_to(
     source = contents(plan, table, keep)
     job = Job(state.digest, type(learner).__name__, want, keep, source)
     there = Parts(Path(directory), job, parts_of(plan))
-    with there.open() as missing, chosen(engine, NOTHING if memory is None else memory) as worker:
+    with there.open() as missing, chosen(engine, _once(plan, memory)) as worker:
         n_there = plan.n_rows - sum(part.rows for part in missing.values())
         arrived(n_there, plan.n_rows)
         some = replace(plan, shards=[shard for shard in plan.shards if shard.key in missing])
-        asked = bare(learner), worker, some, state.model, want
-        for shard, at, answers in drive.answer_shards(*asked) if missing else ():
-            columns = kept.of(shard) | spelled(answers, at - shard.first, shard.rows, names)
+        asked = bare(learner), worker, some, state.model, (want,)
+        for i, at, answers in drive.answer_shards(*asked) if missing else ():
+            shard = some.shards[i]
+            columns = kept.of(shard) | spelled(answers[want], at - shard.first, shard.rows, names)
             there.write(missing[shard.key], columns, shard.rows - len(at))
             n_there += shard.rows
             arrived(n_there, plan.n_rows)
@@ -322,44 +347,43 @@ def answer_names(learner: Any, want: str) -> list[str]:
     learner._check_fitted()
     if want != "transform":
         return [want]
-    schema, n_stages = learner.state_.schema, len(getattr(learner, "stages", ()))
-    names = list(schema.names or (f"x{i}" for i in range(schema.n_columns)))
-    for stage in [learner.fitted_stage(i) for i in range(n_stages)] or [learner]:
-        if not isinstance(stage, OneToOneFeatureMixin):
-            prefix = type(stage).__name__.lower()
-            names = [f"{prefix}{i}" for i in range(stage._n_features_out)]
-    return names
+    return [str(name) for name in learner.get_feature_names_out()]
 
 
 def observe_plan(learner: Estimator, plan: Any, model: Model) -> Any:
     """What the rows of a plan say to a model, under the whole view."""
     pure = bare(learner)
-    with one_thread(), chosen(None, None) as worker:
+    with one_thread(), chosen(None, _once(plan, None)) as worker:
         return worker.reduce(pure.observe_shard, lambda: model, worker.hold(plan))
 
 
 @contextmanager
-def chosen(engine: Any, memory: int | str | None) -> Iterator[Any]:
-    """The engine that is named, else that of `nacre.use`, else threads; closed if it was made
-    here.
-    """
+def chosen(engine: Any, memory: int | None) -> Iterator[Any]:
+    """The engine named, else that of `nacre.use`, else threads; closed if it was made here."""
     name = current("engine") if engine is None else engine
-    worker = engine_of(name, _limit(memory))
+    worker = engine_of(name, memory)
     try:
         yield worker
     finally:
-        if worker is not name and worker.shares_memory:
+        if worker is not name and _shares_memory(worker):
             worker.close()
 
 
-def _limit(memory: int | str | None) -> int | None:
+def _limit(plan: Any, memory: int | str | None) -> int | None:
+    """Bytes for a fit: as said, else as `nacre.use` has it, else half of what is there."""
     limit: int | None = current("memory") if memory is None else in_bytes(memory)
-    return limit
+    there = None if plan.in_memory or limit is not None else available()
+    return limit if there is None else there // 2
 
 
-def _place(worker: Any, memory: int | str | None) -> tuple[str, int | None, int | None]:
-    n_workers = getattr(worker, "n_workers", None)
-    return type(worker).__name__.lower(), n_workers, _limit(memory)
+def _once(plan: Any, memory: int | str | None) -> int | None:
+    """Bytes for a single pass: rows that are read once need not be kept."""
+    in_bytes(memory)  # said wrongly, it is refused all the same
+    return None if plan.in_memory else NOTHING
+
+
+def _place(worker: Any) -> tuple[str, int | None]:
+    return type(worker).__name__.lower(), getattr(worker, "n_workers", None)
 
 
 @contextmanager

@@ -1,10 +1,8 @@
 """The kinds of a summary's fields: how two values of a field are joined, and how one is scaled.
 
 A learner marks each field with its kind and writes neither `+` nor `scale`. The law kit reads from
-the
-kind which laws the field owes: an idempotent kind must not count a row twice, a kind without
-`scale` must refuse to be forgotten by a factor, an exact kind must have the same bits in any
-grouping.
+the kind which laws the field owes: an idempotent kind counts no row twice, a kind without `scale`
+refuses to be forgotten by a factor, an exact kind has the same bits in any grouping.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import numpy as np
 
 from nacre.canon import ID, digest, passing
 
-Array = Any  # ndarray; a public docstring states shape and dtype
+Array = Any  # (n, ...) ndarray, CSR or Arrow records, by rows; docstrings state shape and dtype
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +48,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class KeyedSums:
-    """A sparse sum: keys (m,) integers, sorted and unique; values (m, ...), one row for each
-    key.
-    """
+    """A sparse sum: keys (m,) integers, sorted and unique; values (m, ...), a row for each key."""
 
     keys: Array
     values: Array
@@ -97,9 +93,8 @@ class Kind:
         exact: any grouping gives the same bits, whatever the dtype (a SUM of integers does anyway).
         rows: holds data rows, with their ids; erasure and the privacy scan look only there.
 
-    SUM, MAX, MOMENTS, KEYED (sparse sum), LEAST(m), UNION, FOREST; and for what a summary says of
-    its
-    reading, which forgetting leaves alone: COUNT, and FIRST (the 8 lowest ids, with their columns).
+    SUM, MAX, MOMENTS, KEYED (sparse sum), LEAST(m), UNION, FOREST; and two that forgetting leaves
+    alone, for what was read: COUNT, and FIRST (the 8 lowest ids, with their columns).
     """
 
     name: str
@@ -122,13 +117,10 @@ def _moments(a: MomentSums, b: MomentSums) -> MomentSums:
     safe = np.where(n > 0, n, 1.0)
     apart = b.mean - a.mean
     pull = a.n * b.n / safe
-    if np.ndim(a.mean) > np.ndim(
-        a.n
-    ):  # n by group, or one n for all columns: stretch it along the columns
-        of_mean, wide, pulled = np.ndim(a.n), safe[..., None], pull[..., None]
+    of_mean, wide, pulled, weight_a, weight_b = np.ndim(a.n), safe, pull, a.n, b.n
+    if np.ndim(a.mean) > of_mean:  # n by group, or one for all: stretched along the columns
+        wide, pulled = safe[..., None], pull[..., None]
         weight_a, weight_b = np.asarray(a.n)[..., None], np.asarray(b.n)[..., None]
-    else:
-        of_mean, wide, pulled, weight_a, weight_b = np.ndim(a.n), safe, pull, a.n, b.n
     mean = (weight_a * a.mean + weight_b * b.mean) / wide
     if np.ndim(a.m2) == np.ndim(a.mean) + 1:
         spread = apart[..., :, None] * apart[..., None, :] * pulled[..., None]
@@ -171,8 +163,7 @@ def _keyed(a: KeyedSums, b: KeyedSums) -> KeyedSums:
 
 
 def spanning_forest(edges: Array) -> Array:
-    """The minimum spanning forest of `edges` (m, 2) int64 under their lexicographic order, as
-    sorted edges.
+    """The minimum spanning forest of `edges` (m, 2) int64 in lexicographic order: sorted edges.
 
     The order is total, so the forest is unique, and F(A u B) = F(F(A) u F(B)) in bits, whatever the
     grouping (cycle property). Boruvka's rounds, O(m log n).

@@ -1,16 +1,22 @@
-"""What holds for a process, or for a block of code: the engine and the memory of fits that name
-neither.
-"""
+"""What holds for a process, or for a block of code: the engine and the memory of its fits."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from nacre.errors import BadParameter
 
 _settings: dict[str, Any] = {"engine": None, "memory": None}
+CONTAINER = tuple(  # of cgroups, version 2 and 1: limit, use
+    (f"/sys/fs/cgroup/{limit}", f"/sys/fs/cgroup/{used}")
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    )
+)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
@@ -25,11 +31,16 @@ class use:  # noqa: N801 - reads as a verb
     """
 
     def __init__(self, *, engine: Any = ..., memory: Any = ...) -> None:
+        from nacre.engine.choose import check
+
         self._before = dict(_settings)
+        chosen = {}
         if engine is not ...:
-            _settings["engine"] = engine
+            check(engine)
+            chosen["engine"] = engine
         if memory is not ...:
-            _settings["memory"] = in_bytes(memory)
+            chosen["memory"] = in_bytes(memory)
+        _settings.update(chosen)
 
     def __enter__(self) -> use:
         return self
@@ -46,6 +57,25 @@ class use:  # noqa: N801 - reads as a verb
 def current(name: str) -> Any:
     """The setting as it stands."""
     return _settings[name]
+
+
+def available() -> int | None:
+    """Bytes that this process could still take, of machine and container; None: unknown."""
+    found = [
+        int(line.split()[1]) * 1024 for line in _lines("/proc/meminfo") if "MemAvailable" in line
+    ]
+    for limit, used in CONTAINER:
+        numbers = [*_lines(limit)[:1], *_lines(used)[:1]]
+        if len(numbers) == 2 and all(number.isdigit() for number in numbers):
+            found.append(max(0, int(numbers[0]) - int(numbers[1])))
+    return min(found, default=None)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
 
 
 def in_bytes(memory: int | str | None) -> int | None:

@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 
 from nacre import drive, errors
 from nacre.contract import Schema
-from nacre.engine.processes import Processes
+from nacre.engine.processes import WORKER, Processes
 from nacre.engine.serial import Serial
 from nacre.engine.shared import Arrived
 from nacre.errors import BadInput, BadParameter, BadType, LearnerFailed, NacreError, WorkerLost
+from nacre.kinds import Array
 from nacre.source.arrays import ArrayReader, learning_dtype
 from nacre.source.plan import RowPlan, cut
 from tests.engine.learners import (
@@ -38,14 +39,13 @@ from tests.engine.learners import (
     Unsendable,
 )
 
-Array = Any
 MODEL = Centre(np.zeros(4))
 
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[dict[int, Processes]]:
-    """By number of workers; one of them with hardly any memory."""
-    engines = {1: Processes(1), 2: Processes(2), 3: Processes(3, memory=100_000)}
+    """By number of workers; one of them with little memory."""
+    engines = {1: Processes(1), 2: Processes(2), 3: Processes(3, memory=600_000_000)}
     yield engines
     for engine in engines.values():
         engine.close()
@@ -204,7 +204,7 @@ def test_rows_are_let_go_with_what_is_held(engine: Processes) -> None:
 def test_workers_share_the_memory_for_decoded_rows(engines: dict[int, Processes]) -> None:
     parcel = engines[3].hold(plan_of(rows(400))).parcel
     held = Arrived.of(parcel.data, parcel.cuts, []).open(lambda module: None)
-    assert held.cache.limit == 33_333
+    assert held.cache.limit == 200_000_000 - WORKER
     parcel = engines[2].hold(plan_of(rows(400))).parcel
     held = Arrived.of(parcel.data, parcel.cuts, []).open(lambda module: None)
     assert held.cache.limit is None

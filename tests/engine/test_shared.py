@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from nacre.engine import shared
 from nacre.engine.shared import LARGE, Arrived, Parcel, pack
 from nacre.errors import BadType, OutOfMemory
-
-Array = Any
+from nacre.kinds import Array
 
 
 def opened(parcel: Parcel) -> Any:

@@ -7,12 +7,12 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from nacre.errors import MissingExtra
+from nacre.kinds import Array
 from nacre.plot.centres import centres
 from nacre.plot.losses import Pass, losses
 from nacre.plot.picture import Picture
@@ -22,7 +22,6 @@ from nacre.plot.sizes import sizes
 from nacre.plot.theme import DARK, LIGHT, Theme
 from nacre.plot.words import Feature
 
-Array = Any
 NAMES = ["Small & round", "Large", "Lost"]
 FEATURES = [Feature("x", "first measure"), Feature("y")]
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nacre.kinds import Array
 from nacre.plot.profile import Profile, profile, typical
-
-Array = Any
 
 
 @st.composite

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 import pytest
 
+from nacre.kinds import Array
 from nacre.plot.centres import END_FROM, MOST_APART
 from nacre.plot.theme import DARK, LIGHT, Theme
 
-Array = Any
 DICHROMACIES = {  # Machado, Oliveira & Fernandes 2009, severity 1, on linear sRGB
     "none": np.eye(3),
     "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],

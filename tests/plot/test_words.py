@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 from nacre.plot.profile import Profile, profile
 from nacre.plot.words import FAR, NAMED, TOLD, Apart, Feature, described
 
-Array = Any
 TALL = Feature(
     "h",
     "height",

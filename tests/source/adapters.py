@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Array = Any
+from nacre.kinds import Array
+
 Columns = dict[str, Array]  # name -> (n,) values; a masked array has nulls
 NAMES = ("a", "b", "c", "d")
 

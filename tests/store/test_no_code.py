@@ -15,8 +15,8 @@ import nacre
 from nacre.store import container
 from nacre.store import format as stored
 from nacre.store.format import BUILT_IN
+from tests.faults.test_damage import forged, other
 from tests.store.models import dense, fitted
-from tests.store.test_damage import forged, other
 
 ROOT = Path(__file__).parents[2]
 LOAD = """

@@ -13,6 +13,7 @@ import numpy as np
 from nacre.cli.flights import FEATURES, KEEP, columns_of, features, said
 from nacre.cli.terminal import seconds, size
 from nacre.cli.words import PHASES
+from nacre.kinds import Array
 from nacre.plot.centres import centres
 from nacre.plot.losses import Pass, losses
 from nacre.plot.page import Card, Fact, Section, page
@@ -21,7 +22,6 @@ from nacre.plot.profile import Profile, profile, typical
 from nacre.plot.sizes import sizes
 from nacre.plot.words import Described, described
 
-Array = Any
 LOSS = "mean squared distance to the nearest centre"
 ROUTE = ("airline", "origin", "dest")  # of two examples one differs
 

@@ -21,10 +21,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from nacre.errors import MissingExtra
+from nacre.kinds import Array
 from nacre.plot.words import Feature
 from nacre.store.files import Folder
-
-Array = Any
 
 N_ROWS = 336_776
 MONTHS = tuple(f"2013-{month:02d}.parquet" for month in range(1, 13))

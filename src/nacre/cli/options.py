@@ -67,10 +67,11 @@ class Running(Group):
 
     def check(self) -> None:
         """Raise BadParameter before any work is done for an engine or a size that is none."""
-        from nacre.engine.choose import engine_of
+        from nacre.engine.choose import check
         from nacre.settings import in_bytes
 
-        engine_of(self.engine, in_bytes(self.memory)).close()
+        check(self.engine)
+        in_bytes(self.memory)
 
 
 def parameters(group: type[Any]) -> list[Parameter]:

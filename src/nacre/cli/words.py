@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from nacre.cli.terminal import aligned, counted, number, seconds, shown
-
-Array = Any
+from nacre.kinds import Array
 
 MOST_LINES = 24  # clusters, components or columns on a screen; --json has them all
 N_APART = 3  # columns that are named of a cluster or a component

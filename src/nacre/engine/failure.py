@@ -11,9 +11,7 @@ from nacre.errors import LearnerFailed, NacreError
 
 @contextlib.contextmanager
 def located(where: str) -> Iterator[None]:
-    """Add `where` to any NacreError; turn any other Exception into LearnerFailed, which survives
-    the wire.
-    """
+    """Add `where` to a NacreError; make any other Exception a LearnerFailed, which can travel."""
     try:
         yield
     except NacreError as error:
@@ -22,7 +20,7 @@ def located(where: str) -> Iterator[None]:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         raise LearnerFailed(
             got=f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})",
-            wanted="a summary",
-            do="This is a bug of the learner: report it with these rows.",
+            wanted="no failure",
+            do="This is a bug of the learner, or of the task: report it with these rows.",
             where=where,
         ) from error

@@ -145,18 +145,14 @@ class Held:
         return numbered, runs
 
     def blocks(self, view: View, n_workers: int, leaves: bool) -> list[Span]:
-        """The units of placement, from left to right: single leaves, or about four for each
-        worker.
-        """
+        """The units of placement, left to right: single leaves, or about four for each worker."""
         trie, runs = self.leaves(view)
         return trie.blocks(
             1 if leaves else max(1, min(MOST_IN_BLOCK, len(runs) // (4 * n_workers)))
         )
 
     def work(self, task: Task, model: Any, block: Span) -> dict[Span, Any]:
-        """The sums of a block of leaves, worked from left to right and joined as soon as they can
-        be.
-        """
+        """The sums of a block of leaves, worked left to right and joined as soon as they can be."""
         trie, runs = self.leaves(model.view)
         partial = Partial(trie.below(block))
         for leaf in range(*block):

@@ -149,9 +149,7 @@ class Local(Streaming):
 
 @dataclass(frozen=True)
 class Placed:
-    """The rows of one leaf by group, what was skipped, and a batch without rows that shows their
-    shape.
-    """
+    """The rows of one leaf by group, what was skipped, and a batch of none for their shape."""
 
     groups: dict[int, list[Batch]]
     n_skipped: int

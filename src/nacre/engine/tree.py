@@ -1,11 +1,10 @@
 """The canonical sum over a set of keyed leaves: idempotent and order-free, in bits.
 
 Floating-point addition is not associative, so who is added to whom must not depend on who came
-first.
-The compressed binary trie of the keys decides it: two neighbouring subtrees are joined where their
-keys part, left + right. A Partial holds finished subtrees of a plan's trie; what is covered already
-adds nothing. So duplicates, speculation, any order and any grouping give the same bits, and shards
-that never came are known by name.
+first. The compressed binary trie of the keys decides it: two neighbouring subtrees are joined where
+their keys part, left + right. A Partial holds finished subtrees of a plan's trie; what is covered
+already adds nothing. So duplicates, speculation, any order and any grouping give the same bits, and
+shards that never came are known by name.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ Span = tuple[int, int]  # a subtree: the half-open range of the plan's sorted ke
 
 
 def part(keys: Sequence[int], start: int, stop: int) -> int:
-    """Where the subtree over keys[start:stop] (at least two, sorted) parts: at the highest bit that
-    differs.
-    """
+    """Where the subtree over keys[start:stop], two or more, parts: at the highest bit apart."""
     bit = (keys[start] ^ keys[stop - 1]).bit_length() - 1
     return bisect.bisect_left(keys, (keys[stop - 1] >> bit) << bit, start, stop)
 
@@ -37,9 +34,7 @@ class Trie:
     """
 
     def __init__(self, keys: Iterable[int], offset: int = 0) -> None:
-        """`offset`: the position of the first key in the plan, where this is one of its
-        subtrees.
-        """
+        """`offset`: where the first key stands in the plan that this is a subtree of."""
         self.keys = sorted(keys)
         if any(a == b for a, b in itertools.pairwise(self.keys)) or not self.keys:
             raise ValueError("a trie needs at least one key, and every key once")
@@ -67,9 +62,7 @@ class Trie:
         return self._span(0, len(self.keys))
 
     def blocks(self, most: int) -> list[Span]:
-        """The largest subtrees with at most `most` keys, from left to right: the units of
-        placement.
-        """
+        """The largest subtrees with at most `most` keys, left to right: the units of placement."""
         found, todo = [], [(0, len(self.keys))]
         while todo:
             start, stop = todo.pop()
@@ -151,9 +144,7 @@ class Partial:
 
 
 def fold(leaves: Mapping[int, Any]) -> Any:
-    """The canonical sum of key -> summary (at least one): what a Partial that has them all totals
-    to.
-    """
+    """The canonical sum of key -> summary, at least one: the total of a Partial with them all."""
     trie = Trie(leaves)
     whole = Partial(trie)
     for at, key in enumerate(trie.keys):

@@ -125,6 +125,8 @@ def nearest(X: Array, centres: Array, shift: Array) -> Nearest:
     >>> found.labels.tolist(), found.d2.round(2).tolist()
     ([1, 0], [0.0, 0.01])
     """
+    if X.shape[1] != centres.shape[1]:  # compiled code checks no bounds
+        raise ValueError(f"rows of {X.shape[1]} columns, centres of {centres.shape[1]}")
     X = np.ascontiguousarray(X)
     labels, d2 = np.empty(len(X), np.int32), np.empty(len(X))
     n_near = _label(X, np.array(centres, np.float64, order="C"), shift, labels, d2)

@@ -15,8 +15,7 @@ _limit = contextlib.ExitStack()
 def one_thread() -> Iterator[None]:
     """BLAS of this process on one thread; set back afterwards, also after an error.
 
-    The setting is the process's, so overlapping uses share it, and the last one to leave sets it
-    back.
+    The setting is the process's: overlapping uses share it, and the last to leave sets it back.
     """
     from threadpoolctl import threadpool_limits
 

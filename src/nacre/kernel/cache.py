@@ -1,5 +1,4 @@
-"""Where compiled kernels are kept: beside the code, else in the user's cache, else for this process
-alone.
+"""Where compiled kernels are kept: beside the code, else in a cache of the user or the process.
 
 numba refuses to import a cached kernel where it finds no place to write, as in a container with a
 read-only package and no home. This must be imported before numba is.

@@ -39,9 +39,7 @@ def square_sums(X: Array, weight: Array, mean: Array, sums: Array) -> None:
 
 @nb.njit(nogil=True, cache=True)
 def known_sums(X: Array, weight: Array, counts: Array, sums: Array) -> None:
-    """Per column, over the rows where it is not NaN: counts (d,) += weight; sums (d,) += weight .
-    X.
-    """
+    """As column_sums, over the rows where a column is not NaN; counts (d,) += their weight."""
     n, d = X.shape
     for i in range(n):
         w = weight[i] if weight.size else 1.0

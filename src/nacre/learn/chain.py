@@ -6,7 +6,7 @@ once a later one has started.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ import numpy as np
 from nacre.canon import passing
 from nacre.contract import Array, Batch, Grade, Model, Summary, View
 from nacre.errors import BadParameter
-from nacre.estimator import Estimator, available_if, bare
+from nacre.estimator import Estimator, OneToOneFeatureMixin, available_if, bare, require
 
 GRADES: tuple[Grade, ...] = ("bits", "rounding", "bounded", "heuristic")  # from best to worst
 
@@ -64,6 +64,8 @@ class Chain(Estimator):
 
     stages: tuple[Any, ...] = ()
 
+    _sklearn_auto_wrap_output_keys: ClassVar[set[str]] = {"transform"}  # what set_output sets
+
     @property
     def grade(self) -> Mapping[str, Grade]:  # type: ignore[override]  # of these very stages
         """The worst of the stages'."""
@@ -86,9 +88,7 @@ class Chain(Estimator):
         return bool(self.stages and self.stages[0].takes_nan)
 
     def check_parameters(self) -> None:
-        """Raise BadParameter for stages that cannot follow each other, or their hyper-
-        parameters.
-        """
+        """Raise BadParameter for stages that do not fit together, or for what one is given."""
         if not self.stages:
             raise BadParameter(
                 got="no stage", wanted="at least one", do="Write nacre.chain(Scale(), KMeans(8))."
@@ -125,6 +125,29 @@ class Chain(Estimator):
             return replace(stage.observe(model.running, seen), base=model.base), {}
         told, answers = stage.observe_answering(model.running, seen)
         return replace(told, base=model.base), answers
+
+    def observe_shard(self, model: Chained, batches: Iterable[Batch]) -> Summary:
+        """As the running stage does: it may walk its shard."""
+        seen = (self._through(model.done, batch) for batch in batches)
+        told: Summary = self._stage(model).observe_shard(model.running, seen)
+        return replace(told, base=model.base)
+
+    @property
+    def answers_on_the_way(self) -> bool:
+        """Whether every stage may answer batch by batch."""
+        return all(stage.answers_on_the_way for stage in self.stages)
+
+    def check_start(self, model: Any) -> None:
+        """Raise BadParameter for a model of other stages."""
+        super().check_start(model)
+        n = len(self.stages)
+        require(model.n_stages == n, "start", f"{model.n_stages} stages", f"{n} stages")
+        for stage, part in zip(self.stages, (*model.done, model.running), strict=False):
+            stage.check_start(part)
+
+    def resume(self, model: Any) -> Any:
+        """The running stage goes on; what is done stays."""
+        return replace(model, running=self._stage(model).resume(model.running))
 
     def advance(self, model: Chained, told: Summary) -> Model:
         """The running stage advances; when it stands still the next one starts."""
@@ -163,12 +186,36 @@ class Chain(Estimator):
     @available_if(lambda self: "transform" in self.answers)  # type: ignore[untyped-decorator]
     def transform(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
         """What the rows become, through all stages."""
-        return self._ask(data, "transform", engine, memory)
+        from sklearn.utils._set_output import _wrap_data_with_container
+
+        columns = self._ask(data, "transform", engine, memory)
+        return _wrap_data_with_container("transform", columns, data, self)
 
     @available_if(lambda self: "transform" in self.answers)  # type: ignore[untyped-decorator]
     def fit_transform(self, data: Any, y: Any = None, **options: Any) -> Array:
         """fit, then transform the same rows."""
         return self.fit(data, y, **options).transform(data)
+
+    @available_if(lambda self: "transform" in self.answers)  # type: ignore[untyped-decorator]
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Names of the columns that the rows become: those that come in, or the last new ones."""
+        self._check_fitted()
+        names = input_features
+        if names is None:
+            names = [f"x{i}" for i in range(self.n_features_in_)]
+        names = list(getattr(self, "feature_names_in_", names))
+        for at, stage in enumerate(self.stages):
+            if not isinstance(stage, OneToOneFeatureMixin):
+                n = self.fitted_stage(at)._n_features_out
+                names = [f"{type(stage).__name__.lower()}{i}" for i in range(n)]
+        return np.asarray(names, dtype=object)
+
+    @available_if(lambda self: "transform" in self.answers)  # type: ignore[untyped-decorator]
+    def set_output(self, *, transform: str | None = None) -> Chain:
+        """Have `transform` give "pandas" or "polars" frames, or arrays ("default")."""
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
     @available_if(lambda self: "predict" in self.answers)  # type: ignore[untyped-decorator]
     def fit_predict(self, data: Any, y: Any = None, **options: Any) -> Array:

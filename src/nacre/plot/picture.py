@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nacre.errors import MissingExtra
+from nacre.kinds import Array
 from nacre.plot.theme import LIGHT
 
-Array = Any
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nobody fetches it
 
 BARE = {"domain": False, "ticks": False}  # an axis of names alone

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nacre.kinds import Array
 from nacre.plot.picture import Picture, colour, spec
 
-Array = Any
 N_BINS = (84, 52)
 COLUMNS = {"expr": "width > 480 ? 4 : 2"}
 LABEL = (20, 2.4)  # bins that a label takes, on a small screen

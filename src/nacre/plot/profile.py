@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nacre.kinds import MOMENTS, MomentSums
+from nacre.kinds import MOMENTS, Array, MomentSums
 
-Array = Any
 MOST_LOOKED_AT = 10_000  # rows of a cluster among which examples of different keys are sought
 
 

@@ -1,7 +1,6 @@
 """What clusters are, in words: a name, what sets it apart, and from what.
 
-How people speak of a column is its Feature. Without one a column is called by its name, and is high
-or low.
+How people speak of a column is its Feature; one without goes by its name, and is high or low.
 """
 
 from __future__ import annotations
@@ -9,13 +8,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from nacre.kinds import Array
 from nacre.plot.profile import Profile
-
-Array = Any
 
 NAMED = 0.7  # standard deviations from which a column may name a cluster
 TOLD = 0.35  # and from which it is told of
@@ -55,8 +53,7 @@ class Feature:
         show: a value with its unit.
         says: a sentence of a mean: "arrives 94 min late"; else "arr_delay is 94".
         average: the mean of all rows, beside it: "7 min late"; else as `show` has it.
-        high, low: what rows far above or below the mean are called; the last word is for those
-            very far.
+        high, low: words for rows far above or below the mean, the last for those very far.
     """
 
     column: str

@@ -24,8 +24,7 @@ from safetensors.numpy import save
 
 from nacre.canon import ID
 from nacre.errors import BadType, CorruptState, NewerFormat
-
-Array = Any
+from nacre.kinds import Array
 
 FORMAT = 1
 MAGIC = b"NACRE\x00\x00\x01"

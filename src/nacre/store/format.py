@@ -26,11 +26,9 @@ import numpy as np
 
 from nacre.contract import Learner, Model, Schema, State, Summary, View
 from nacre.errors import BadType, CorruptState, OtherBase
-from nacre.kinds import KeyedSums, MomentSums, Rows, Table
+from nacre.kinds import Array, KeyedSums, MomentSums, Rows, Table
 from nacre.store import checks, container
 from nacre.store.container import FORMAT, corrupt, newer, shown
-
-Array = Any
 
 KINDS: Mapping[str, type] = {
     "state": State,

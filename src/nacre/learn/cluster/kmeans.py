@@ -1,5 +1,4 @@
-"""k-means: seeds from a sample, then Lloyd's iterations on nested parts of the rows, at last on
-all.
+"""k-means: seeds from a sample, then Lloyd's iterations on a part of the rows, then on all.
 
 The sum is Lloyd's (1982): weight, vector sum and squared error of each cluster under fixed centres.
 Seeding is greedy k-means++ (Arthur & Vassilvitskii 2007) on a sample that the rows' own hashes
@@ -170,6 +169,12 @@ class KMeans(
                 '"sample", "random" or centres',
             )
 
+    def check_start(self, model: Any) -> None:
+        """Raise BadParameter for a model with another number of centres."""
+        super().check_start(model)
+        k = len(model.centres) if isinstance(model, Centres) else self.n_clusters
+        require(k == self.n_clusters, "start", f"{k} centres", f"{self.n_clusters} centres")
+
     def start(self, head: Batch, n: int | None) -> Model:
         """Look for seeds in a sample, or begin at the given centres."""
         d, dtype = head.X.shape[1], head.X.dtype
@@ -188,14 +193,12 @@ class KMeans(
     def observe(self, model: Any, batch: Batch) -> Summary:
         """The sample's rows, or Lloyd's sums."""
         if isinstance(model, Seeding):
-            weight = np.ones(len(batch)) if batch.weight is None else batch.weight
-            return Sample.told(model, batch, rows=Rows(batch.ids, (batch.X, weight)))
+            rows = Rows(batch.ids, (batch.X, batch.weights))
+            return Sample.told(model, batch, rows=rows)
         return lloyd(model, batch)
 
     def advance(self, model: Seeding | Centres, told: Any) -> Model:
-        """Seeds from the sample; then centres to the means, until the inertia stands still on all
-        rows.
-        """
+        """Seeds from the sample; then centres to the means, until the inertia stands still."""
         if isinstance(model, Seeding):
             return self._seeded(model, told)
         inertia = float(told.errors.sum()) / max(told.weight, 1e-300)
@@ -232,9 +235,7 @@ class KMeans(
         )
 
     def carry(self, told: Any, old: Any, new: Any) -> Summary:
-        """Sums kept as they are: running means, the errors being those of the centres they were
-        told to.
-        """
+        """Sums kept as they are: running means. Errors are to the centres they were told to."""
         if isinstance(told, Lloyd) and old.base != new.base:
             return replace(told, base=new.base, far=told.far.take(slice(0, 0)))
         return super().carry(told, old, new)
@@ -268,9 +269,7 @@ class KMeans(
         return max(LEAST_SAMPLE, SAMPLE_PER_CLUSTER * self.n_clusters)
 
     def _view(self, share: float) -> View:
-        """A part of the rows that holds every smaller one, or all rows where it is over half of
-        them.
-        """
+        """A part of the rows that holds every smaller one; all, where it is over half of them."""
         return View(part=(0.0, share, f"kmeans {self.random_state or 0}") if share <= 0.5 else None)
 
     def _seeded(self, model: Seeding, told: Sample) -> Model:
@@ -343,7 +342,7 @@ def lloyd(model: Centres, batch: Batch) -> Lloyd:
 
 def summed(model: Centres, batch: Batch, seen: Assigned) -> Lloyd:
     """The summary of what the kernel found: sums, and the far rows."""
-    weight = np.ones(len(batch)) if batch.weight is None else batch.weight
+    weight = batch.weights
     cost = seen.d2 * weight
     least = np.partition(cost, -N_FAR)[-N_FAR] if len(cost) > N_FAR else 0.0
     far = np.flatnonzero((cost >= least) & (cost > 0))
@@ -376,9 +375,7 @@ def moved(model: Centres, told: Lloyd) -> Array:
 
 
 def _to_far_rows(centres: Array, empty: list[Any], told: Lloyd, errors: Array) -> list[Any]:
-    """Put empty clusters at far rows that are not the whole of their cluster, nor near each
-    other.
-    """
+    """Put empty clusters at far rows, not the whole of their cluster and not near each other."""
     full = told.weights > 0
     wide = float(np.median(told.errors[full] / told.weights[full]))
     taken: list[Array] = []
@@ -395,9 +392,7 @@ def _to_far_rows(centres: Array, empty: list[Any], told: Lloyd, errors: Array) -
 
 
 def _split(centres: Array, empty: list[Any], weights: Array, errors: Array) -> None:
-    """Split the clusters of greatest error, each a deviation to either side, in an addressed
-    direction.
-    """
+    """Split the clusters of greatest error, a deviation to either side, in addressed directions."""
     d = centres.shape[1]
     for j in empty:
         big = int(np.argmax(errors))

@@ -60,8 +60,7 @@ def moments_of(batch: Batch, full: bool = False) -> MomentSums:
 
 @dataclass(eq=False, repr=False)
 class Moments(Incremental, Estimator):
-    """Mean and variance of each column, or the covariance of all; one pass, exact however it is
-    cut.
+    """Mean and variance of each column, or the covariance of all, in one pass.
 
     >>> Moments().fit(np.array([[1.0], [2.0], [6.0]])).mean_
     array([3.])

@@ -26,8 +26,9 @@ class Scaled(Model):
 
 @dataclass(eq=False, repr=False)
 class Scale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
-    """Take away each column's mean and divide by its standard deviation; a constant column becomes
-    0.
+    """Take away each column's mean and divide by its standard deviation.
+
+    A constant column becomes 0.
 
     >>> Scale().fit_transform(np.array([[1.0], [3.0]])).ravel()
     array([-1.,  1.])
@@ -93,9 +94,7 @@ class Scale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
 
 
 def deviation(moments: MomentSums) -> Array:
-    """(d,) standard deviations; 1 where a column is constant but for rounding (Chan et al. 1983,
-    bound).
-    """
+    """(d,) standard deviations; 1 where only rounding moves a column (bound: Chan et al. 1983)."""
     n, eps = max(moments.n, 1), np.finfo(np.float64).eps
     variance = moments.m2 / n
     constant = variance <= n * eps * variance + (n * moments.mean * eps) ** 2

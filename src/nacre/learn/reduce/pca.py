@@ -26,8 +26,8 @@ class Components(Model):
     """Orthonormal directions of greatest variance.
 
     Attributes:
-        components: (k, d) float64, by falling variance, the largest entry of each positive; rows of
-            0 beyond the numerical rank.
+        components: (k, d) float64, by falling variance, the largest entry of each positive; 0
+            beyond the numerical rank.
         variance: (k,); total: of all columns; mean: (d,).
         whiten: answers have unit variance.
     """
