@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -62,6 +63,7 @@ __all__ = [
     "Transforms",
     "available_if",
     "bare",
+    "is_count",
     "require",
 ]
 
@@ -74,6 +76,10 @@ class Estimator(Learner, BaseEstimator):
     def loss(self, told: Any) -> float | None:
         """What a pass measured per unit of weight, the lower the better; None for nothing."""
         return None
+
+    def ended(self, model: Any) -> str:
+        """Why a whole fit stopped at this model."""
+        return "converged"
 
     def observe_answering(self, model: Any, batch: Batch) -> tuple[Summary, dict[str, Array]]:
         """`observe`, and the answers in `keeps` where the same work gives them."""
@@ -127,11 +133,12 @@ class Estimator(Learner, BaseEstimator):
 
         self.check_parameters()
         plan = self._plan(data, y, sample_weight, reset=True)
-        seen = record.seen_by(plan, data, y, sample_weight, self.takes_nan)
         limits = Limits(max_seconds=max_seconds, max_passes=max_passes)
         done = fit_plan(self, plan, engine=engine, memory=memory, limits=limits, start=start)
+        seen = record.seen_by(plan, data, y, sample_weight, self.takes_nan)
         self._take(done.state, record.fitted(self, plan, seen, done, start))
         self._answers.update(done.answers)
+        read_only(self._answers)
         self._answered_by = "a fit on data that is not in memory"
         if not done.state.complete:
             self._answered_by = "a fit that was stopped early"
@@ -160,6 +167,7 @@ class Estimator(Learner, BaseEstimator):
             self.feature_names_in_ = np.asarray(state.schema.names, dtype=object)
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
+        read_only((state.model, state.told))
         self.state_ = state
         self._record = record
         self._answers: dict[str, Array] = {}
@@ -193,6 +201,13 @@ class Estimator(Learner, BaseEstimator):
         self._check_fitted()
         return self.state_.model
 
+    def _told(self, data: Any, weight: Any) -> Any:
+        """What other rows say to the model."""
+        from nacre.fitting import observe_plan
+
+        model = self._model()
+        return observe_plan(self, self._plan(data, None, weight, reset=False), model)
+
     def _ask(self, data: Any, want: str, engine: Any, memory: int | str | None) -> Array:
         from nacre.fitting import answer_plan
 
@@ -223,9 +238,9 @@ class Incremental:
         self.check_parameters()
         first = "state_" not in vars(self)
         plan = self._plan(data, y, sample_weight, reset=first, more=True)
-        seen = record.seen_later(plan, data, y, sample_weight, self.takes_nan)
         if first:
             done = fit_plan(self, plan)
+            seen = record.seen_later(plan, data, y, sample_weight, self.takes_nan)
             self._take(done.state, record.fitted(self, plan, seen, done, None))
             return self
         old = self.state_
@@ -234,6 +249,7 @@ class Incremental:
         told = old.told + more
         model = learner.advance(learner.resume(old.model), told)
         told = learner.carry(told, old.model, model)
+        seen = record.seen_later(plan, data, y, sample_weight, self.takes_nan)
         past = record.added(self._record, self, plan, seen, more.n_skipped)
         self._take(replace(old, model=model, told=told), past)
         return self
@@ -269,7 +285,25 @@ def bare(learner: Learner) -> Any:
     return type(learner)(**{name: stripped(getattr(learner, name)) for name in names})
 
 
+def read_only(value: Any) -> None:
+    """Make all arrays in a value read-only: attributes are views of the state, under its digest."""
+    if isinstance(value, np.ndarray):
+        value.setflags(write=False)
+    elif is_dataclass(value):
+        read_only(vars(value))
+    elif isinstance(value, dict | tuple | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            read_only(part)
+
+
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether a hyper-parameter is an int of at least `least`, and no bool."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return False
+    return int(value) >= least
+
+
 def require(holds: bool, name: str, got: Any, wanted: str) -> None:
     """Raise BadParameter for hyper-parameter `name` unless `holds`."""
     if not holds:
-        raise BadParameter(got=f"{name}={got!r}", wanted=wanted, do=f"Set {name} to one of these.")
+        raise BadParameter(got=f"{name}={got!r}", wanted=wanted, do=f"Change {name}.")

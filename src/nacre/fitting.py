@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from nacre.engine.local import Streaming
 from nacre.engine.serial import Serial
 from nacre.engine.tree import Span
 from nacre.errors import BadParameter
-from nacre.estimator import Estimator, bare, require
+from nacre.estimator import Estimator, bare, is_count, require
 from nacre.kernel.blas import one_thread
 from nacre.kernel.kernel_class import kernel_class
 from nacre.settings import available, current, in_bytes
@@ -39,6 +40,12 @@ class Limits:
 
     max_seconds: float | None = None
     max_passes: int | None = None
+
+    def __post_init__(self) -> None:
+        seconds, passes = self.max_seconds, self.max_passes
+        positive = isinstance(seconds, Real) and seconds > 0
+        require(seconds is None or positive, "max_seconds", seconds, "a number above 0")
+        require(passes is None or is_count(passes), "max_passes", passes, "an int, at least 1")
 
 
 @dataclass
@@ -198,7 +205,9 @@ def fit_plan(
             kept = drive.answer(pure, worker, plan, state.model, wanted)
         _say_who_differs(pure, worker)
     report.seconds = time.monotonic() - watch.began
-    if not state.complete:
+    if state.complete:
+        report.ended = learner.ended(state.model)
+    else:
         what = f"stopped by {report.ended}: the model of pass {len(report.turns)} is kept"
         warnings.warn(f"{type(learner).__name__}: {what}", RuntimeWarning, stacklevel=3)
     return Fitted(state, kept if state.complete else {}, report)

@@ -133,5 +133,5 @@ def test_bad_parameters_are_named(learner: Any, name: str) -> None:
 
 
 def test_covariance_needs_to_be_asked_for() -> None:
-    with pytest.raises(errors.BadParameter, match="covariance"):
+    with pytest.raises(errors.UnknownName, match="covariance=True"):
         _ = Moments().fit(np.zeros((5, 3))).covariance_

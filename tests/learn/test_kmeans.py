@@ -182,3 +182,35 @@ def test_partial_fit_follows_rows_that_move() -> None:
         km.partial_fit(centre[draw.integers(0, 2, 100)] + draw.normal(size=(100, 2)))
     right = km.cluster_centers_[:, 0].max()
     assert 13 < right < 18  # a running mean of 10 to 20
+
+
+def test_a_fit_that_max_iter_ended_says_so() -> None:
+    X = np.random.default_rng(0).normal(size=(2_000, 3))
+    assert KMeans(9, max_iter=2, tol=0).fit(X)._record.jobs[-1].ended == "max_iter"
+    assert KMeans(9).fit(X)._record.jobs[-1].ended == "converged"
+
+
+def test_what_was_fitted_is_read_only() -> None:
+    km = KMeans(3).fit(np.random.default_rng(0).normal(size=(100, 2)))
+    for array in (km.cluster_centers_, km.labels_, km.state_.told.sums):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 1
+
+
+def test_score_is_minus_the_inertia_of_other_rows() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    km = KMeans(3).fit(X)
+    assert km.score(X) == -km.inertia_
+    assert km.score(X[:50], sample_weight=np.full(50, 2.0)) == pytest.approx(2 * km.score(X[:50]))
+
+
+@pytest.mark.parametrize("init", [np.full((3, 2), np.nan), [["a"] * 2] * 3, "k-means", 7])
+def test_start_centres_are_finite_numbers(init: Any) -> None:
+    with pytest.raises(errors.BadParameter, match="init"):
+        KMeans(3, init=init).fit(np.zeros((10, 2)))
+
+
+@pytest.mark.parametrize("limit", [{"max_passes": 0}, {"max_passes": True}, {"max_seconds": -1}])
+def test_limits_are_positive(limit: dict[str, Any]) -> None:
+    with pytest.raises(errors.BadParameter, match=next(iter(limit))):
+        KMeans(3).fit(np.zeros((10, 2)), **limit)

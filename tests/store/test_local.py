@@ -84,7 +84,7 @@ def test_names_of_columns_come_back(tmp_path: Path) -> None:
 
 def test_labels_are_answers_and_not_stored(tmp_path: Path) -> None:
     fitted("kmeans").save(tmp_path)
-    with pytest.raises(UnknownName, match=r"loaded.*Call predict\(data\)"):
+    with pytest.raises(UnknownName, match=r"loading.*Call predict\(data\)"):
         _ = nacre.load(tmp_path).labels_
 
 

@@ -5,6 +5,8 @@ The clusters of 336,776 flights: found, told in plain words, written, saved and 
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -175,6 +177,10 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "[bold]The same with your own files[/]"
     yield from (f"  [cyan]{shown(command)}[/]" for command in told["commands"])
+    here = Path(sys.executable).with_name("nacre")
+    if shutil.which("nacre") is None and here.exists():  # as after `make run`
+        yield f"[dim]`nacre` is {shown(str(here))}, or anywhere after this:[/]"
+        yield f"  [cyan]. {shown(str(here.parent))}/activate[/]"
 
 
 def _places(told: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

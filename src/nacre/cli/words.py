@@ -163,7 +163,12 @@ def end_of(why: str) -> str:
     name, _, value = why.partition("=")
     if value:
         return f"ended by --{name.replace('_', '-')} {value}"
-    return {"converged": "to the end", "Ctrl-C": "ended by Ctrl-C"}.get(why, why)
+    ends = {
+        "converged": "to the end",
+        "Ctrl-C": "ended by Ctrl-C",
+        "max_iter": "ended by --max-iter",
+    }
+    return ends.get(why, why)
 
 
 def _apart(column: dict[str, Any]) -> str:

@@ -228,6 +228,10 @@ class Chain(Estimator):
         """(n,) what the last stage predicted for the rows of a fit on data in memory."""
         return self._answered("predict", "labels_")
 
+    def ended(self, model: Any) -> str:
+        """As the last stage did."""
+        return str(self.stages[-1].ended(model.running))
+
     def loss(self, told: Any) -> float | None:
         """The last stage's."""
         loss: float | None = self.stages[-1].loss(told)

@@ -142,6 +142,12 @@ def _validated(estimator: Any, data: Any, reset: bool) -> Array:
 
 def _called(check: Any, data: Any) -> Array:
     """scikit-learn's check of a 2-D array, its errors as ours; numbers stay as they are."""
+    if isinstance(data, np.ma.MaskedArray) or getattr(data, "dtype", np.dtype("f8")).kind in "mM":
+        raise BadType(
+            got=f"{type(data).__name__} of {data.dtype}",
+            wanted="numbers without a mask",
+            do="Fill what is masked with NaN, and turn times into numbers.",
+        )
     numeric = (
         isinstance(data, np.ndarray) and data.dtype.kind in "fiub" and data.dtype.itemsize <= 8
     )
@@ -154,9 +160,9 @@ def _called(check: Any, data: Any) -> Array:
         kind = BadType if isinstance(error, TypeError) else BadInput
         shape = f" of shape {np.shape(data)}" if hasattr(data, "shape") else ""
         raise kind(
-            says=f"{str(error).rstrip('.')}.",
+            says=f"{' '.join(str(error).split()).rstrip('. ')}.",
             got=f"{type(data).__name__}{shape}",
-            wanted="rows by columns of numbers, the columns of the fit",
+            wanted="rows by columns of numbers; after a fit its columns, in its order",
             do="Pass a 2-D array or a frame with numeric columns.",
         ) from None
 

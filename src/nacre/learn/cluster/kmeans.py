@@ -26,6 +26,7 @@ from nacre.estimator import (
     Incremental,
     Predicts,
     Transforms,
+    is_count,
     require,
 )
 from nacre.kernel.assign import Assigned, assign_sums, distances, nearest
@@ -139,9 +140,9 @@ class KMeans(
     def check_parameters(self) -> None:
         """Raise BadParameter for a hyper-parameter outside its range."""
         k, seed = self.n_clusters, self.random_state
-        require(isinstance(k, Integral) and k >= 1, "n_clusters", k, "an int, at least 1")
+        require(is_count(k), "n_clusters", k, "an int, at least 1")
         require(
-            isinstance(self.max_iter, Integral) and self.max_iter >= 1,
+            is_count(self.max_iter),
             "max_iter",
             self.max_iter,
             "an int, at least 1",
@@ -226,6 +227,14 @@ class KMeans(
         seen = assign_sums(batch.X, batch.weight, model.centres, model.shift)
         return summed(model, batch, seen), {"predict": seen.labels}
 
+    def ended(self, model: Any) -> str:
+        """By the inertia that stood still, or by max_iter before that."""
+        return "max_iter" if model.n_iter >= self.max_iter else "converged"
+
+    def score(self, data: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Minus the inertia of other rows: the higher the better, as a search wants it."""
+        return -float(self._told(data, sample_weight).errors.sum())
+
     def loss(self, told: Any) -> float | None:
         """Mean squared distance to the nearest centre."""
         return (
@@ -304,11 +313,14 @@ class KMeans(
         return greedy_seeds(rows.astype(np.float64), weight, self.n_clusters, draws)
 
     def _given_centres(self, d: int) -> Array:
-        centres = np.asarray(self.init, np.float64)
-        if centres.shape != (self.n_clusters, d):
+        try:
+            centres = np.asarray(self.init, np.float64)
+        except (ValueError, TypeError):
+            centres = np.empty(0)
+        if centres.shape != (self.n_clusters, d) or not np.isfinite(centres).all():
             raise BadParameter(
-                got=f"init of shape {centres.shape}",
-                wanted=f"({self.n_clusters}, {d}): n_clusters rows, the data's columns",
+                got=f"init of shape {np.shape(self.init)}",
+                wanted=f"finite numbers of shape ({self.n_clusters}, {d})",
                 do="Pass one centre for each cluster.",
             )
         return centres

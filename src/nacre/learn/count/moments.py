@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nacre.contract import Array, Batch, Grade, Model, Summary
+from nacre.errors import UnknownName
 from nacre.estimator import Estimator, Incremental, require
 from nacre.kernel.moments import column_sums, products, square_sums
 from nacre.kinds import MOMENTS, MomentSums, of
@@ -109,5 +110,10 @@ class Moments(Incremental, Estimator):
     def covariance_(self) -> Array:
         """(d, d) float64, divided by n - 1 as numpy.cov is; needs covariance=True."""
         moments = self._model().moments
-        require(moments.m2.ndim == 2, "covariance", self.covariance, "True, for covariance_")
+        if moments.m2.ndim != 2:
+            raise UnknownName(
+                got="covariance_ of variances alone",
+                wanted="a fit with covariance=True",
+                do="Fit Moments(covariance=True).",
+            )
         return moments.m2 / max(moments.n - 1, 1)

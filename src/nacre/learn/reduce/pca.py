@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from nacre.estimator import (
     Estimator,
     Incremental,
     Transforms,
+    is_count,
     require,
 )
 from nacre.learn.count.moments import ColumnMoments, moments_of
@@ -64,7 +64,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, Transforms, Incremental, Estimator):
         """Raise BadParameter for a hyper-parameter outside its range."""
         k = self.n_components
         require(
-            k is None or (isinstance(k, Integral) and k >= 1),
+            k is None or is_count(k),
             "n_components",
             k,
             "None or an int, at least 1",
