@@ -14,27 +14,32 @@ from nacre.cli.terminal import Terminal
 
 
 @contextmanager
-def twice_at_once(terminal: Terminal, first: str, second: str) -> Iterator[None]:
+def twice_at_once(terminal: Terminal, first: str, second: str) -> Iterator[threading.Event]:
     """Say what Ctrl-C does when it is pressed; pressed again it ends the process.
 
     Python runs its handlers between two of its instructions, and two signals in one kernel are one
     to it. So a thread listens to the signals as they come.
+
+    Gives an event that is set when it has been pressed.
 
     Args:
         terminal: where it is said.
         first: said once, when the handler that is set does its work.
         second: said at the end.
     """
+    pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield pressed
         return
     hears, tells = os.pipe()
     os.set_blocking(tells, False)
     before = signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
-    listening = threading.Thread(target=_listen, args=(hears, terminal, first, second), daemon=True)
+    listening = threading.Thread(
+        target=_listen, args=(hears, terminal, first, second, pressed), daemon=True
+    )
     listening.start()
     try:
-        yield
+        yield pressed
     finally:
         signal.set_wakeup_fd(before)
         os.close(tells)
@@ -42,18 +47,19 @@ def twice_at_once(terminal: Terminal, first: str, second: str) -> Iterator[None]
         os.close(hears)
 
 
-def _listen(hears: int, terminal: Terminal, first: str, second: str) -> None:
-    said = False
+def _listen(
+    hears: int, terminal: Terminal, first: str, second: str, pressed: threading.Event
+) -> None:
     while heard := os.read(hears, 16):
         for number in heard:
             if number != signal.SIGINT:
                 continue
-            if said:
+            if pressed.is_set():
                 terminal.err.show_cursor(True)
                 terminal.err.print(f"\n{second}")
                 os._exit(INTERRUPTED)  # threads at work would be awaited
+            pressed.set()
             terminal.err.print(f"\n[yellow]{first}[/]")
-            said = True
 
 
 @contextmanager

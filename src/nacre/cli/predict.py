@@ -112,7 +112,7 @@ class Predicting:
         from nacre.fitting import predict_to
 
         there = (0, 0)
-        with bar(self.terminal) as moving, twice_at_once(self.terminal, *ON_CTRL_C):
+        with bar(self.terminal) as moving, twice_at_once(self.terminal, *ON_CTRL_C) as pressed:
             told = writing(moving)
 
             def arrived(n_rows: int, n_rows_in_all: int) -> None:
@@ -131,7 +131,9 @@ class Predicting:
                     memory=self.running.memory,
                     arrived=arrived,
                 )
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Exception) as error:
+                if not isinstance(error, KeyboardInterrupt) and not pressed.is_set():
+                    raise  # a library that is interrupted may raise an error of its own
                 raise Stopped(
                     got=f"Ctrl-C when answers to {there[0]:,} of {there[1]:,} rows were written",
                     wanted="all of them",
