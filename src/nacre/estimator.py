@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from nacre.contract import Array, Batch, Learner, State, Summary
-from nacre.errors import BadParameter, UnknownName
+from nacre.errors import BadParameter, NeedsRefit, UnknownName
 
 if TYPE_CHECKING or "NACRE_WORKER" not in os.environ:
     from sklearn.base import (
@@ -244,6 +244,12 @@ class Incremental:
             self._take(done.state, record.fitted(self, plan, seen, done, None))
             return self
         old = self.state_
+        if old.model.view.part is not None:
+            raise NeedsRefit(
+                got="more rows for a model that was stopped while it looked at a part of the rows",
+                wanted="one that has seen all",
+                do="Fit again with more passes or seconds.",
+            )
         learner = bare(self)
         more = observe_plan(self, plan, old.model)
         told = old.told + more

@@ -17,13 +17,13 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from nacre import drive
+from nacre import canon, drive
 from nacre.contract import Array, Batch, Model, State, Summary, Task
 from nacre.engine.choose import engine_of
 from nacre.engine.local import Streaming
 from nacre.engine.serial import Serial
 from nacre.engine.tree import Span
-from nacre.errors import BadParameter
+from nacre.errors import BadInput, BadParameter
 from nacre.estimator import Estimator, bare, is_count, require
 from nacre.kernel.blas import one_thread
 from nacre.kernel.kernel_class import kernel_class
@@ -192,6 +192,12 @@ def fit_plan(
     pure = bare(learner)
     wanted = tuple(learner.keeps) if plan.in_memory else ()
     model = None if start is None else started(learner, plan, start)
+    if memory is not None and engine is not None and not isinstance(engine, str):
+        raise BadParameter(
+            got=f"memory={memory!r} for an engine that is made",
+            wanted="an engine by name",
+            do="Give the engine its memory when you make it.",
+        )
     limit = _limit(plan, memory)
     with chosen(engine, limit) as worker, _interruptible(watch):
         report.engine, report.n_workers = _place(worker)
@@ -204,6 +210,13 @@ def fit_plan(
         if wanted and state.complete and not measuring:
             kept = drive.answer(pure, worker, plan, state.model, wanted)
         _say_who_differs(pure, worker)
+    if not state.told.weight > 0:
+        n = f"{state.told.n_rows} rows, {state.told.n_skipped} left out as bad"
+        raise BadInput(
+            got=f"no row with weight above 0 ({n})",
+            wanted="rows to learn from",
+            do="Check the data, the weights and what bad= leaves out.",
+        )
     report.seconds = time.monotonic() - watch.began
     if state.complete:
         report.ended = learner.ended(state.model)
@@ -328,7 +341,13 @@ def predict_to(
     data, table = tabled(data, keep, state.schema)
     plan = learner._plan(data, None, None, reset=False)
     kept = kept_of(plan, keep, table)
-    source = contents(plan, table, keep)
+    terms = (
+        getattr(data, "columns", None),
+        getattr(data, "bad", "error"),
+        getattr(data, "dtype", None),
+    )
+    how = canon.digest(str(terms), plan.shard_rows, plan.batch_rows)  # other answers, other cuts
+    source = {name: f"{content} {how}" for name, content in contents(plan, table, keep).items()}
     job = Job(state.digest, type(learner).__name__, want, keep, source)
     there = Parts(Path(directory), job, parts_of(plan))
     with there.open() as missing, chosen(engine, _once(plan, memory)) as worker:

@@ -125,8 +125,9 @@ def nearest(X: Array, centres: Array, shift: Array) -> Nearest:
     >>> found.labels.tolist(), found.d2.round(2).tolist()
     ([1, 0], [0.0, 0.01])
     """
-    if X.shape[1] != centres.shape[1]:  # compiled code checks no bounds
-        raise ValueError(f"rows of {X.shape[1]} columns, centres of {centres.shape[1]}")
+    _check(X, centres)
+    if len(shift) != X.shape[1]:
+        raise ValueError(f"rows of {X.shape[1]} columns, a shift of {len(shift)}")
     X = np.ascontiguousarray(X)
     labels, d2 = np.empty(len(X), np.int32), np.empty(len(X))
     n_near = _label(X, np.array(centres, np.float64, order="C"), shift, labels, d2)
@@ -161,9 +162,16 @@ def distances(X: Array, centres: Array) -> Array:
     >>> distances(np.array([[3.0, 4.0]]), np.zeros((1, 2))).tolist()
     [[5.0]]
     """
+    _check(X, centres)
     out = np.empty((len(X), len(centres)), X.dtype)
     roots(np.ascontiguousarray(X), np.array(np.transpose(centres), np.float64, order="C"), out)
     return out
+
+
+def _check(X: Array, centres: Array) -> None:
+    """Compiled code checks no bounds, so nothing of another width may come to it."""
+    if centres.ndim != 2 or len(centres) < 1 or X.shape[1] != centres.shape[1]:
+        raise ValueError(f"rows of {X.shape[1]} columns, centres of shape {centres.shape}")
 
 
 def _label(X: Array, centres: Array, shift: Array, labels: Array, d2: Array) -> int:

@@ -38,6 +38,16 @@ def square_sums(X: Array, weight: Array, mean: Array, sums: Array) -> None:
 
 
 @nb.njit(nogil=True, cache=True)
+def deviation_sums(X: Array, weight: Array, mean: Array, sums: Array) -> None:
+    """sums (d,) += weight . (X - mean): what rounding left in a mean."""
+    n, d = X.shape
+    for i in range(n):
+        w = weight[i] if weight.size else 1.0
+        for t in range(d):
+            sums[t] += w * (np.float64(X[i, t]) - mean[t])
+
+
+@nb.njit(nogil=True, cache=True)
 def known_sums(X: Array, weight: Array, counts: Array, sums: Array) -> None:
     """As column_sums, over the rows where a column is not NaN; counts (d,) += their weight."""
     n, d = X.shape

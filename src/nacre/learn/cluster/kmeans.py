@@ -194,7 +194,8 @@ class KMeans(
     def observe(self, model: Any, batch: Batch) -> Summary:
         """The sample's rows, or Lloyd's sums."""
         if isinstance(model, Seeding):
-            rows = Rows(batch.ids, (batch.X, batch.weights))
+            weight = batch.weights
+            rows = Rows(batch.ids, (batch.X, weight)).take(weight > 0)
             return Sample.told(model, batch, rows=rows)
         return lloyd(model, batch)
 
@@ -283,6 +284,8 @@ class KMeans(
 
     def _seeded(self, model: Seeding, told: Sample) -> Model:
         rows, weight = by_value(*told.rows.columns)
+        if len(told.rows.ids) < self.n_clusters and model.view.part is not None:
+            return replace(model, view=self._view(32 * model.view.part[1]))  # weights are mostly 0
         if len(rows) == 0:
             raise BadInput(
                 got="no row with weight above 0",

@@ -15,7 +15,7 @@ import numpy as np
 from nacre.contract import Array, Batch, Grade, Model, Summary
 from nacre.errors import UnknownName
 from nacre.estimator import Estimator, Incremental, require
-from nacre.kernel.moments import column_sums, products, square_sums
+from nacre.kernel.moments import column_sums, deviation_sums, products, square_sums
 from nacre.kinds import MOMENTS, MomentSums, of
 
 NO_WEIGHT = np.empty(0)
@@ -56,7 +56,10 @@ def moments_of(batch: Batch, full: bool = False) -> MomentSums:
         m2 = products(X, weight, mean)
     else:
         square_sums(X, weight, mean, m2)
-    return MomentSums(n, mean, m2)
+    rest = np.zeros(d)
+    deviation_sums(X, weight, mean, rest)  # the corrected two-pass algorithm (Chan et al. 1983)
+    m2 -= np.outer(rest, rest) / n if full else rest * rest / n
+    return MomentSums(n, mean + rest / n, m2)
 
 
 @dataclass(eq=False, repr=False)
@@ -104,7 +107,7 @@ class Moments(Incremental, Estimator):
     def var_(self) -> Array:
         """(d,) float64, divided by n as numpy.var is."""
         moments = self._model().moments
-        return (np.diag(moments.m2) if moments.m2.ndim == 2 else moments.m2) / max(moments.n, 1)
+        return (np.diag(moments.m2) if moments.m2.ndim == 2 else moments.m2) / (moments.n or 1.0)
 
     @property
     def covariance_(self) -> Array:

@@ -61,7 +61,7 @@ class Impute(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
     def observe(self, model: Filled, batch: Batch) -> Summary:
         """Moments of each column over the rows that have it: n by column."""
         weight = NO_WEIGHT if batch.weight is None else batch.weight
-        n, sums, m2 = np.zeros(model.d), np.zeros(model.d), np.zeros(model.d)
+        n, sums, m2 = np.zeros((3, batch.X.shape[1]))
         known_sums(batch.X, weight, n, sums)
         mean = sums / np.where(n > 0, n, 1)
         known_square_sums(batch.X, weight, mean, m2)

@@ -62,7 +62,9 @@ class Scale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
         d = model.d
         mean = told.moments.mean if self.with_mean else np.zeros(d)
         return replace(
-            model, mean=mean, scale=deviation(told.moments) if self.with_std else np.ones(d)
+            model,
+            mean=mean,
+            scale=deviation(told.moments, told.n_rows) if self.with_std else np.ones(d),
         )
 
     def answer(self, model: Any, batch: Batch, want: Sequence[str]) -> dict[str, Array]:
@@ -90,12 +92,12 @@ class Scale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
         """(d,) float64."""
         self._check_fitted()
         moments = self.state_.told.moments
-        return moments.m2 / max(moments.n, 1)
+        return moments.m2 / (moments.n or 1.0)
 
 
-def deviation(moments: MomentSums) -> Array:
+def deviation(moments: MomentSums, n_rows: int) -> Array:
     """(d,) standard deviations; 1 where only rounding moves a column (bound: Chan et al. 1983)."""
-    n, eps = max(moments.n, 1), np.finfo(np.float64).eps
-    variance = moments.m2 / n
-    constant = variance <= n * eps * variance + (n * moments.mean * eps) ** 2
+    doubt = n_rows * np.finfo(np.float64).eps
+    variance = moments.m2 / (moments.n or 1.0)
+    constant = variance <= doubt * variance + (moments.mean * doubt) ** 2
     return np.where(constant, 1.0, np.sqrt(variance))

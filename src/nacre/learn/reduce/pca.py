@@ -89,16 +89,18 @@ class PCA(ClassNamePrefixFeaturesOutMixin, Transforms, Incremental, Estimator):
     def advance(self, model: Components, told: ColumnMoments) -> Model:
         """Eigenvectors of the covariance (Pearson 1901), n counted by weight."""
         n, mean, m2 = told.moments.n, told.moments.mean, told.moments.m2
-        k = self.n_components or int(max(1, min(model.d, np.ceil(n))))
-        values, vectors = np.linalg.eigh(m2 / max(n - 1, 1))
+        counted = np.ceil(n) if n > 1 else told.n_rows  # weights that are shares count no rows
+        free = n - 1 if n > 1 else n or 1.0
+        k = self.n_components or int(max(1, min(model.d, counted)))
+        values, vectors = np.linalg.eigh(m2 / free)
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1].T
         noise = values[0] * model.d * np.finfo(np.float64).eps
-        rank = int(min((values > noise).sum(), max(np.ceil(n) - 1, 0)))
+        rank = int(min((values > noise).sum(), max(counted - 1, 0)))
         components, variance = vectors[:k].copy(), values[:k].copy()
         components[rank:], variance[rank:] = 0.0, 0.0  # beyond the rank any direction is as good
         largest = components[np.arange(k), np.abs(components).argmax(axis=1)]
         components *= np.where(largest < 0, -1.0, 1.0)[:, None]
-        total = float(np.trace(m2)) / max(n - 1, 1)
+        total = float(np.trace(m2)) / free
         return replace(
             model,
             mean=mean,
