@@ -10,15 +10,15 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
-from collections.abc import Callable  # noqa: E402 - after the threads are set
-from unittest import mock  # noqa: E402
+from collections.abc import Callable
+from unittest import mock
 
-import _stage  # noqa: E402
-import numba  # noqa: E402
-import numpy as np  # noqa: E402
+import _stage
+import numba
+import numpy as np
 
-from nacre.kernel import assign  # noqa: E402
-from nacre.kinds import Array  # noqa: E402
+from nacre.kernel import assign
+from nacre.kinds import Array
 
 SIZES = ((1_000_000, 32, 100), (200_000, 128, 256), (60_000, 784, 100), (200_000, 32, 1_000))
 

@@ -7,16 +7,16 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "2"
 
-from collections.abc import Callable  # noqa: E402 - after the threads are set
+from collections.abc import Callable
 
-import _stage  # noqa: E402
-import faiss  # noqa: E402
-import numpy as np  # noqa: E402
-from scipy.linalg import subspace_angles  # noqa: E402
-from sklearn import decomposition  # noqa: E402
+import _stage
+import faiss
+import numpy as np
+from scipy.linalg import subspace_angles
+from sklearn import decomposition
 
-import nacre  # noqa: E402
-from nacre.kinds import Array  # noqa: E402
+import nacre
+from nacre.kinds import Array
 
 
 def rows(n: int, d: int, offset: float) -> Array:

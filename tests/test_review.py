@@ -94,3 +94,11 @@ def test_answers_to_columns_in_another_order_are_other_answers(tmp_path: Path) -
     ):
         with pytest.raises(errors.Occupied):
             fitting.predict_to(km, other, tmp_path / "out")
+
+
+def test_covariance_and_singular_values_of_shares_agree_with_the_variances() -> None:
+    weight = np.full(400, 1 / 400)
+    moments = nacre.Moments(covariance=True).fit(Y, sample_weight=weight)
+    np.testing.assert_allclose(np.diag(moments.covariance_), Y.var(axis=0))
+    pca = nacre.PCA().fit(Y, sample_weight=weight)
+    np.testing.assert_allclose(pca.singular_values_**2, pca.explained_variance_)

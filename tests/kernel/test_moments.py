@@ -50,9 +50,9 @@ def in_order(terms: Array, begin: Array) -> Array:
     return np.cumsum(np.vstack([begin, terms]), axis=0)[-1]
 
 
-def true_column_sums(b: Block, begin: Array) -> Array:
-    """Twin of `column_sums`."""
-    return in_order(b.w * b.wide, begin)
+def true_deviation_sums(b: Block, mean: Array, begin: Array) -> Array:
+    """Twin of `deviation_sums`."""
+    return in_order(b.w * (b.wide - mean), begin)
 
 
 def true_square_sums(b: Block, begin: Array) -> Array:
@@ -86,12 +86,13 @@ def true_products(b: Block) -> Array:
 
 @DTYPES
 @given(seed=SEEDS)
-def test_column_sums(dtype: type, seed: int) -> None:
+def test_deviation_sums(dtype: type, seed: int) -> None:
     b = block(seed, dtype)
     begin = np.arange(b.X.shape[1], dtype=np.float64)
-    got = begin.copy()
-    moments.column_sums(b.X, b.weight, got)
-    assert np.array_equal(got, true_column_sums(b, begin))
+    for mean in (np.zeros(b.X.shape[1]), b.mean):
+        got = begin.copy()
+        moments.deviation_sums(b.X, b.weight, mean, got)
+        assert np.array_equal(got, true_deviation_sums(b, mean, begin))
 
 
 @DTYPES
@@ -132,7 +133,7 @@ def test_without_gaps_known_is_all(dtype: type, seed: int) -> None:
     b = block(seed, dtype)
     d = b.X.shape[1]
     some, counts, known, squares, known_squares = (np.zeros(d) for _ in range(5))
-    moments.column_sums(b.X, b.weight, some)
+    moments.deviation_sums(b.X, b.weight, np.zeros(d), some)
     moments.known_sums(b.X, b.weight, counts, known)
     moments.square_sums(b.X, b.weight, b.mean, squares)
     moments.known_square_sums(b.X, b.weight, b.mean, known_squares)
@@ -176,7 +177,7 @@ def test_far_from_0_nothing_cancels(dtype: type) -> None:
 def test_no_rows_add_nothing() -> None:
     X: Array = np.empty((0, 2))
     sums = np.array([3.0, 4.0])
-    moments.column_sums(X, np.empty(0), sums)
+    moments.deviation_sums(X, np.empty(0), np.zeros(2), sums)
     moments.known_square_sums(X, np.empty(0), np.zeros(2), sums)
     assert sums.tolist() == [3.0, 4.0]
     assert np.array_equal(moments.products(X, np.empty(0), np.zeros(2)), np.zeros((2, 2)))

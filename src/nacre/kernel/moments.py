@@ -17,16 +17,6 @@ PRODUCT_ROWS = 2048  # rows of one float32 product: its error stays near 1e-6 of
 
 
 @nb.njit(nogil=True, cache=True)
-def column_sums(X: Array, weight: Array, sums: Array) -> None:
-    """sums (d,) += weight (n,) . X (n, d); an empty weight counts each row once."""
-    n, d = X.shape
-    for i in range(n):
-        w = weight[i] if weight.size else 1.0
-        for t in range(d):
-            sums[t] += w * np.float64(X[i, t])
-
-
-@nb.njit(nogil=True, cache=True)
 def square_sums(X: Array, weight: Array, mean: Array, sums: Array) -> None:
     """sums (d,) += weight . (X - mean)**2."""
     n, d = X.shape
@@ -39,7 +29,7 @@ def square_sums(X: Array, weight: Array, mean: Array, sums: Array) -> None:
 
 @nb.njit(nogil=True, cache=True)
 def deviation_sums(X: Array, weight: Array, mean: Array, sums: Array) -> None:
-    """sums (d,) += weight . (X - mean): what rounding left in a mean."""
+    """sums (d,) += weight (n,) . (X (n, d) - mean (d,)); an empty weight counts each row once."""
     n, d = X.shape
     for i in range(n):
         w = weight[i] if weight.size else 1.0
@@ -49,7 +39,7 @@ def deviation_sums(X: Array, weight: Array, mean: Array, sums: Array) -> None:
 
 @nb.njit(nogil=True, cache=True)
 def known_sums(X: Array, weight: Array, counts: Array, sums: Array) -> None:
-    """As column_sums, over the rows where a column is not NaN; counts (d,) += their weight."""
+    """Column sums from 0, over the rows where a column is not NaN; counts (d,) += their weight."""
     n, d = X.shape
     for i in range(n):
         w = weight[i] if weight.size else 1.0

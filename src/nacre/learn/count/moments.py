@@ -15,7 +15,7 @@ import numpy as np
 from nacre.contract import Array, Batch, Grade, Model, Summary
 from nacre.errors import UnknownName
 from nacre.estimator import Estimator, Incremental, require
-from nacre.kernel.moments import column_sums, deviation_sums, products, square_sums
+from nacre.kernel.moments import deviation_sums, products, square_sums
 from nacre.kinds import MOMENTS, MomentSums, of
 
 NO_WEIGHT = np.empty(0)
@@ -50,7 +50,7 @@ def moments_of(batch: Batch, full: bool = False) -> MomentSums:
     mean, m2 = np.zeros(d), np.zeros((d, d) if full else d)
     if n == 0:
         return MomentSums(0.0, mean, m2)
-    column_sums(X, weight, mean)
+    deviation_sums(X, weight, np.zeros(d), mean)
     mean /= n
     if full:
         m2 = products(X, weight, mean)
@@ -60,6 +60,11 @@ def moments_of(batch: Batch, full: bool = False) -> MomentSums:
     deviation_sums(X, weight, mean, rest)  # the corrected two-pass algorithm (Chan et al. 1983)
     m2 -= np.outer(rest, rest) / n if full else rest * rest / n
     return MomentSums(n, mean + rest / n, m2)
+
+
+def freedom(n: float) -> float:
+    """What a covariance is divided by: n - 1, or n where weights are shares and count no rows."""
+    return n - 1.0 if n > 1 else n or 1.0
 
 
 @dataclass(eq=False, repr=False)
@@ -119,4 +124,4 @@ class Moments(Incremental, Estimator):
                 wanted="a fit with covariance=True",
                 do="Fit Moments(covariance=True).",
             )
-        return moments.m2 / max(moments.n - 1, 1)
+        return moments.m2 / freedom(moments.n)

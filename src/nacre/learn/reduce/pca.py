@@ -18,7 +18,7 @@ from nacre.estimator import (
     is_count,
     require,
 )
-from nacre.learn.count.moments import ColumnMoments, moments_of
+from nacre.learn.count.moments import ColumnMoments, freedom, moments_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, Transforms, Incremental, Estimator):
         """Eigenvectors of the covariance (Pearson 1901), n counted by weight."""
         n, mean, m2 = told.moments.n, told.moments.mean, told.moments.m2
         counted = np.ceil(n) if n > 1 else told.n_rows  # weights that are shares count no rows
-        free = n - 1 if n > 1 else n or 1.0
+        free = freedom(n)
         k = self.n_components or int(max(1, min(model.d, counted)))
         values, vectors = np.linalg.eigh(m2 / free)
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1].T
@@ -151,7 +151,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, Transforms, Incremental, Estimator):
     def singular_values_(self) -> Array:
         """(k,) of the centred rows."""
         model = self._model()
-        return np.sqrt(model.variance * max(self.state_.told.moments.n - 1, 1))
+        return np.sqrt(model.variance * freedom(self.state_.told.moments.n))
 
     @property
     def n_components_(self) -> int:
