@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -22,7 +23,16 @@ from threadpoolctl import threadpool_limits
 
 RESULTS = Path(__file__).parent / "results"
 MOST_LOAD = 0.5
-PEERS = ("numpy", "scipy", "numba", "scikit-learn", "faiss-cpu", "pyarrow")
+PEERS = (
+    "numpy",
+    "scipy",
+    "numba",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "faiss-cpu",
+    "superkmeans",
+    "pyarrow",
+)
 
 
 def arguments(doc: str) -> argparse.Namespace:
@@ -75,18 +85,22 @@ class Contest:
     judge: Callable[[Any], float]
     runs: list[dict[str, Any]] = field(default_factory=list)
 
-    def run(self, n_seeds: int) -> None:
-        """One warm-up each, then each seed."""
+    def run(self, n_seeds: int, patience: float = math.inf) -> None:
+        """One warm-up each, then each seed, while a contestant has taken less than `patience`
+        seconds; of one that is at its end with the warm-up, that is the run.
+        """
+        spent = dict.fromkeys(self.contestants, 0.0)
         for seed in range(-1, n_seeds):
             for name, contestant in self.contestants.items():
+                if spent[name] > patience:
+                    continue
                 began = time.perf_counter()
                 result = contestant(max(seed, 0))
                 seconds = time.perf_counter() - began
-                if seed >= 0:
-                    quality = self.judge(result)
-                    self.runs.append(
-                        {"contestant": name, "seed": seed, "seconds": seconds, "quality": quality}
-                    )
+                spent[name] += seconds
+                if seed >= 0 or spent[name] > patience:
+                    run = {"contestant": name, "seed": max(seed, 0), "seconds": seconds}
+                    self.runs.append(run | {"quality": self.judge(result)})
 
     def table(self) -> list[dict[str, Any]]:
         """Medians, worst seeds, ratios to the first contestant and to the best quality of all."""
@@ -99,6 +113,7 @@ class Contest:
             rows.append(
                 {
                     "contestant": name,
+                    "runs": len(mine),
                     "seconds": statistics.median(seconds),
                     "worst": max(seconds),
                     "quality": statistics.median(quality),
@@ -113,7 +128,7 @@ class Contest:
     def show(self) -> None:
         """The table, to read."""
         print(f"\n{self.name}")
-        head = ("contestant", "seconds", "worst", "times first", "of best", "worst of best")
+        head = ("contestant", "runs", "seconds", "worst", "times first", "of best", "worst of best")
         print("  ".join(f"{h:>14}" for h in head))
         for row in self.table():
             cells = [row[h] if h == "contestant" else f"{row[h]:.4g}" for h in head]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.canon import digest, feed, hash01, hash64, pack, passing, unpack
+from nacre.canon import digest, feed, hash01, hash64, later, pack, passing, told_fields, unpack
 
 arrays = st.builds(
     lambda seed, shape, dtype: np.asarray(
@@ -62,6 +62,20 @@ class Told:
 def test_fields_marked_passing_are_left_out() -> None:
     assert digest(Told(1, "a")) == digest(Told(1, "b"))
     assert digest(Told(2)) != digest(Told(1))
+
+
+@dataclass(frozen=True)
+class Grown:
+    a: int
+    since: Any = later(0.0)  # noqa: RUF009
+
+
+def test_fields_that_came_later_are_left_out_while_they_have_their_default() -> None:
+    for default in (0.0, np.float64(0.0)):
+        assert told_fields(Grown(1, default)) == ["a"]
+    for other in (0, False, 1.0, np.zeros(3), np.zeros(1), (), None):
+        assert told_fields(Grown(1, other)) == ["a", "since"]
+        assert digest(Grown(1, other)) != digest(Grown(1))
 
 
 def test_what_has_no_canonical_bytes_is_refused() -> None:

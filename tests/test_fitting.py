@@ -5,15 +5,19 @@ settings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import nacre
 from nacre import drive, errors
 from nacre.contract import Batch, Summary
 from nacre.engine.serial import Serial
+from nacre.estimator import bare
 from nacre.learn.cluster.kmeans import KMeans
 from tests.spike.plans import plan_of
 from tests.spike.sgd import LinearSGD
@@ -23,7 +27,7 @@ X = DRAW.normal(size=(3_000, 4)) + 6 * DRAW.integers(0, 3, 3_000)[:, None]
 
 
 def test_a_warm_start_goes_on_and_counts_anew() -> None:
-    first = nacre.KMeans(5, random_state=0, max_iter=1).fit(X)
+    first = nacre.KMeans(5, init="random", algorithm="lloyd", max_iter=1).fit(X)
     second = nacre.KMeans(5, random_state=0, max_iter=50).fit(X, start=first.state_)
     assert second.inertia_ < first.inertia_
     stands = nacre.KMeans(5, random_state=0).fit(X, start=second.state_)
@@ -184,3 +188,45 @@ def test_use_holds_for_a_block_and_for_the_process() -> None:
         with pytest.raises(errors.BadParameter):
             nacre.use(**wrong)
     assert nacre.KMeans(3, random_state=0).fit(X)._record.jobs[-1].engine == "threads"
+
+
+class Keeping(Serial):
+    """Tells of each pass whether it was said to be the last, and what is kept after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes: list[tuple[bool, int]] = []
+
+    def reduce(self, task: Any, newest: Callable[[], Any], held: Any) -> Any:
+        told = super().reduce(task, newest, held)
+        self.passes.append((getattr(newest(), "last_look", False), held.cache.size))
+        return told
+
+
+@pytest.mark.parametrize(
+    ("learner", "passes"),
+    [
+        (nacre.Moments(), [(True, 0)]),
+        (nacre.Scale(), [(True, 0)]),
+        (nacre.Impute(), [(True, 0)]),
+        (nacre.OneHot(columns=[0]), [(True, 0)]),
+        (nacre.Dedup(), [(True, 0)]),
+        (nacre.PCA(2), [(True, 0)]),
+        (nacre.chain(nacre.Scale(), nacre.PCA(2)), [(False, 96_000)] * 2),
+        (nacre.RobustScale(), [(False, 96_000)] * 2),
+        (nacre.KMeans(3, init="random", algorithm="lloyd", max_iter=1), [(False, 96_000)] * 2),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_who_looks_once_keeps_no_rows(
+    learner: Any, passes: list[tuple[bool, int]], tmp_path: Path
+) -> None:
+    numbers = np.round(X, 1)  # few enough to be categories
+    names = [f"x{at}" for at in range(4)]
+    path = str(tmp_path / "rows.parquet")
+    pq.write_table(pa.table(dict(zip(names, numbers.T, strict=True))), path)
+    plan = learner._plan(nacre.read(path, dtype="float64"), None, None, reset=True)
+    engine = Keeping()
+    drive.fit(bare(learner), engine, plan)
+    assert engine.passes[-len(passes) :] == passes
+    assert not any(last for last, _ in engine.passes[:-1])

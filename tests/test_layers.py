@@ -15,7 +15,7 @@ import pytest
 import nacre
 
 SRC = Path(nacre.__file__).parent
-IDEA = ("contract", "errors", "kinds", "canon")
+IDEA = ("contract", "errors", "kinds", "canon", "forms", "records")
 STORED = ("numpy", "pyarrow", "fsspec", "safetensors")
 ANY = ("*",)
 OUTSIDE = {"io", "os", "pathlib", "random", "shutil", "socket", "subprocess", "tempfile", "time"}
@@ -42,12 +42,15 @@ LAYERS = {
     "": Layer(theirs=(), within=ANY),  # the front door; what type checkers see is not loaded
     "kernel": Layer(theirs=("numpy", "numba"), pure=True),
     "kernel.cache": Layer(theirs=()),
+    "kernel.interleave": Layer(theirs=("numpy", "numba", "llvmlite"), pure=True),
     "kernel.blas": Layer(theirs=("numpy", "threadpoolctl")),
     "kernel.kernel_class": Layer(theirs=("numpy", "llvmlite", "threadpoolctl")),
     "contract": Layer(IDEA),
     "errors": Layer(IDEA),
     "kinds": Layer(IDEA),
     "canon": Layer(IDEA),
+    "forms": Layer(IDEA, ("numpy", "scipy")),
+    "records": Layer((*IDEA, "kernel"), ("numpy", "pyarrow")),
     "settings": Layer(IDEA, within=("engine",)),
     "estimator": Layer(
         IDEA,
@@ -55,13 +58,13 @@ LAYERS = {
         within=("drive", "source", "engine", "store", "settings", "nacre", "fitting", "record"),
     ),
     "learn": Layer((*IDEA, "kernel", "estimator"), ("numpy", "sklearn"), pure=True),
-    "source": Layer(IDEA, STORED),
+    "source": Layer((*IDEA, "kernel.interleave"), STORED),
     "source.memory": Layer((*IDEA, "source"), (*STORED, "sklearn")),
     "engine": Layer((*IDEA, "kernel.blas", "kernel.kernel_class"), STORED),
     "evolve": Layer((*IDEA, "engine.tree"), STORED),
     "store": Layer((*IDEA, "kernel.kernel_class"), STORED, within=("nacre",)),
     "record": Layer((*IDEA, "source", "store.ledger"), STORED),
-    "drive": Layer(("contract", "errors", "canon", "kernel.blas", "engine.tree")),
+    "drive": Layer(("contract", "errors", "canon", "forms", "kernel.blas", "engine.tree")),
     "fitting": Layer(ANY, ANY),
     "laws": Layer(ANY, ANY),
     "plot": Layer(IDEA, ("numpy", "altair", "vl_convert"), pure=True),

@@ -53,7 +53,7 @@ def test_a_fit_on_no_good_row_is_refused(learner: object) -> None:
 
 
 def test_more_rows_for_a_model_of_a_part_are_refused() -> None:
-    X = DRAW.normal(size=(200_000, 2))
+    X = DRAW.normal(size=(100_000, 32)).astype(np.float32)
     with pytest.warns(RuntimeWarning, match="pass 2 is kept"):
         km = nacre.KMeans(2, random_state=0).fit(X, max_passes=2)
     before = km.state_.digest

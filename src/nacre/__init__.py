@@ -14,8 +14,16 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from nacre.learn.chain import Chain as Chain
     from nacre.learn.chain import chain as chain
     from nacre.learn.cluster.kmeans import KMeans as KMeans
+    from nacre.learn.count.histogram import Histogram as Histogram
     from nacre.learn.count.moments import Moments as Moments
+    from nacre.learn.count.quantiles import Quantiles as Quantiles
+    from nacre.learn.count.sample import Sample as Sample
+    from nacre.learn.prepare.clip import Clip as Clip
+    from nacre.learn.prepare.dedup import Dedup as Dedup
+    from nacre.learn.prepare.hashing import Hashing as Hashing
     from nacre.learn.prepare.impute import Impute as Impute
+    from nacre.learn.prepare.onehot import OneHot as OneHot
+    from nacre.learn.prepare.robust import RobustScale as RobustScale
     from nacre.learn.prepare.scale import Scale as Scale
     from nacre.learn.reduce.pca import PCA as PCA
     from nacre.settings import use as use
@@ -28,10 +36,18 @@ __version__ = "0.1.0.dev0"
 # name -> the module that has it; a module stands for itself
 _HOME = {
     "Chain": "nacre.learn.chain",
+    "Clip": "nacre.learn.prepare.clip",
+    "Dedup": "nacre.learn.prepare.dedup",
+    "Hashing": "nacre.learn.prepare.hashing",
+    "Histogram": "nacre.learn.count.histogram",
     "Impute": "nacre.learn.prepare.impute",
     "KMeans": "nacre.learn.cluster.kmeans",
     "Moments": "nacre.learn.count.moments",
+    "OneHot": "nacre.learn.prepare.onehot",
     "PCA": "nacre.learn.reduce.pca",
+    "Quantiles": "nacre.learn.count.quantiles",
+    "RobustScale": "nacre.learn.prepare.robust",
+    "Sample": "nacre.learn.count.sample",
     "Scale": "nacre.learn.prepare.scale",
     "chain": "nacre.learn.chain",
     "errors": "nacre.errors",

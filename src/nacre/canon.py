@@ -13,12 +13,39 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nacre import forms
+
 ID = np.dtype([("origin", "<u8"), ("position", "<u8")])
 
 
 def passing(**options: Any) -> Any:
     """Mark a dataclass field that is no part of the value: neither digested nor stored."""
     return dataclasses.field(metadata={"lasting": False}, **options)
+
+
+def later(default: Any) -> Any:
+    """Mark a dataclass field that its class had not from the start.
+
+    While it has its default it is neither digested nor stored: so what was made before there was
+    such a field keeps its hash, and a file without it means the default.
+    """
+    return dataclasses.field(default=default, metadata={"later": True})
+
+
+def told_fields(value: Any) -> list[str]:
+    """Names of the fields that are part of a dataclass's value, in their order."""
+    return [
+        field.name
+        for field in dataclasses.fields(value)
+        if field.metadata.get("lasting", True)
+        and not (field.metadata.get("later") and _same(getattr(value, field.name), field.default))
+    ]
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Equal, and of one type: 0 and False have other bytes than 0.0."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return type(plain) is type(default) and bool(plain == default)
 
 
 class _Sink(Protocol):
@@ -37,12 +64,18 @@ def feed(sink: _Sink, value: Any) -> None:
         kind = little.dtype.descr if little.dtype.names else little.dtype.str
         sink.update(f"array {kind} {value.shape};".encode())
         sink.update(little.view(np.uint8).data if little.size else b"")
+    elif forms.is_sparse(value):
+        rows = forms.as_csr(value)
+        sink.update(f"csr {value.shape};".encode())
+        for part in (rows.indptr.astype(np.int64), rows.indices.astype(np.int64), rows.data):
+            feed(sink, part)
+    elif forms.is_records(value):
+        feed(sink, value.canonical())
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         sink.update(f"{type(value).__name__}(".encode())
-        for field in dataclasses.fields(value):
-            if field.metadata.get("lasting", True):
-                sink.update(f"{field.name}=".encode())
-                feed(sink, getattr(value, field.name))
+        for name in told_fields(value):
+            sink.update(f"{name}=".encode())
+            feed(sink, getattr(value, name))
         sink.update(b")")
     elif isinstance(value, tuple | list):
         sink.update(f"tuple {len(value)};".encode())

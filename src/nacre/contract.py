@@ -39,7 +39,7 @@ class Batch:
     """Some rows in memory.
 
     Attributes:
-        X: (n, d) float32 or float64, or Arrow records.
+        X: (n, d) float32 or float64: an array; CSR or Records for learners that take them.
         names: who the rows are: a Run, or (n,) records (origin, position), unique for ever.
         weight: (n,) float64, at least 0; None counts each row once.
         y: (n,) or None.
@@ -117,6 +117,7 @@ class Model:
 
     `frame` names the fields that `observe`, `place` and `view` read: they read nothing else.
     `answer` reads the model only. A `view` that changes between passes is a field with a default.
+    A model whose pass is the last of a fit may say so, `last_look = True`: engines keep no rows.
     """
 
     frame: ClassVar[tuple[str, ...]] = ()
@@ -226,7 +227,9 @@ class Schema:
         names: None where none were given.
         n_columns: how many there are.
         dtype: the one that learning sees.
-        units, categories: of each column, where the source tells them.
+        units: of records what each column holds: "" numbers, "bool", "text", or the unit that its
+            times are counted in: "s", "ms", "us", "ns"; None where all are plain numbers.
+        categories: of each column of texts, where the source tells them.
     """
 
     names: tuple[str, ...] | None
@@ -262,12 +265,13 @@ class Learner(ABC):
         grade: "space" (distributed = one machine), "time" (absorbed = refit), "erasure" (erased =
             never seen) -> bits | rounding | bounded | heuristic. The laws test at that grade.
         answers: what `answer` can be asked for, by method: "predict", "transform".
-        takes_nan: NaN is given to it instead of being a bad value.
+        takes: what it is given beside rows of finite numbers: "nan" (which is a bad value
+            otherwise), "sparse" (CSR rows), "records" (columns of their own types).
     """
 
     grade: ClassVar[Mapping[str, Grade]]
     answers: ClassVar[Sequence[str]] = ()
-    takes_nan: ClassVar[bool] = False
+    takes: ClassVar[Sequence[str]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nacre import forms
 from nacre.contract import (
     EVERYTHING,
     Array,
@@ -93,17 +94,25 @@ def fit(
 def answer(
     learner: Learner, engine: Engine, plan: Plan, model: Model, want: Sequence[str]
 ) -> dict[str, Array]:
-    """Columns (n, ...) of answers to all rows, in reading order; blank where a row was left out."""
+    """Columns (n, ...) of answers to all rows, in reading order; blank where a row was left out:
+    -1, NaN, and in CSR answers NaN in the first column.
+    """
     first, n = {}, 0
     for i in plan.reading_order:
         first[i] = n - plan.shards[i].first
         n += plan.shards[i].rows
     columns: dict[str, Array] = {}
+    sparse: dict[str, list[tuple[Array, Array]]] = {}
     for i, at, answers in answer_shards(learner, engine, plan, model, want):
         for name, values in answers.items():
+            if forms.is_sparse(values):
+                sparse.setdefault(name, []).append((first[i] + at, values))
+                continue
             if name not in columns:
                 columns[name] = blank(n, values)
             columns[name][first[i] + at] = values
+    for name, parts in sparse.items():
+        columns[name] = forms.scattered(n, *zip(*parts, strict=True))
     return columns
 
 
@@ -137,7 +146,7 @@ class Answering:
         for batch in batches:
             at.append(positions(batch))
             parts.append(self.learner.answer(self.model, batch, self.want))
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in self.want}
+        columns = {name: forms.joined([part[name] for part in parts]) for name in self.want}
         return np.concatenate(at), columns
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from nacre import forms
 from nacre.contract import Array, Batch, Learner, State, Summary
 from nacre.errors import BadParameter, NeedsRefit, UnknownName
 
@@ -59,6 +60,7 @@ __all__ = [
     "Incremental",
     "OneToOneFeatureMixin",
     "Predicts",
+    "Selects",
     "TransformerMixin",
     "Transforms",
     "available_if",
@@ -72,6 +74,7 @@ class Estimator(Learner, BaseEstimator):
     """A learner with a face."""
 
     keeps: ClassVar[Sequence[str]] = ()  # answers to the rows of a fit in memory that are kept
+    gives: ClassVar[Sequence[str]] = ()  # by `transform`: "sparse"; "nan" where NaN stays NaN
 
     def loss(self, told: Any) -> float | None:
         """What a pass measured per unit of weight, the lower the better; None for nothing."""
@@ -114,7 +117,8 @@ class Estimator(Learner, BaseEstimator):
         """Learn from all rows, pass after pass.
 
         Args:
-            data: array (n, d), frame, path, directory, glob, list of paths, or `nacre.read(...)`.
+            data: array (n, d), scipy.sparse rows where the learner takes them, frame, path,
+                directory, glob, list of paths, or `nacre.read(...)`.
             y: (n,) labels, for learners that read them; others leave them alone.
             sample_weight: (n,) at least 0; a row of weight 3 counts as three rows.
             engine: "serial", "threads:4", "processes:4" or an engine; None: as `nacre.use` says,
@@ -135,7 +139,7 @@ class Estimator(Learner, BaseEstimator):
         plan = self._plan(data, y, sample_weight, reset=True)
         limits = Limits(max_seconds=max_seconds, max_passes=max_passes)
         done = fit_plan(self, plan, engine=engine, memory=memory, limits=limits, start=start)
-        seen = record.seen_by(plan, data, y, sample_weight, self.takes_nan)
+        seen = record.seen_by(plan, data, y, sample_weight, self.takes)
         self._take(done.state, record.fitted(self, plan, seen, done, start))
         self._answers.update(done.answers)
         read_only(self._answers)
@@ -158,7 +162,7 @@ class Estimator(Learner, BaseEstimator):
             probe = bare(self) if reset else self  # it gets the names, and an error changes nothing
             return plan_in_memory(probe, data, y, weight, reset=reset, more=more)
         schema = None if reset else self.state_.schema
-        return plan_of(data, y=y, weight=weight, takes_nan=self.takes_nan, schema=schema, more=more)
+        return plan_of(data, y=y, weight=weight, takes=self.takes, schema=schema, more=more)
 
     def _take(self, state: State, record: Any) -> None:
         """All that a fit changes, at its very end: an error before leaves everything as it was."""
@@ -217,7 +221,8 @@ class Estimator(Learner, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.takes_nan
+        tags.input_tags.allow_nan = "nan" in self.takes
+        tags.input_tags.sparse = "sparse" in self.takes
         if tags.transformer_tags is not None:
             tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
@@ -240,7 +245,7 @@ class Incremental:
         plan = self._plan(data, y, sample_weight, reset=first, more=True)
         if first:
             done = fit_plan(self, plan)
-            seen = record.seen_later(plan, data, y, sample_weight, self.takes_nan)
+            seen = record.seen_later(plan, data, y, sample_weight, self.takes)
             self._take(done.state, record.fitted(self, plan, seen, done, None))
             return self
         old = self.state_
@@ -255,7 +260,7 @@ class Incremental:
         told = old.told + more
         model = learner.advance(learner.resume(old.model), told)
         told = learner.carry(told, old.model, model)
-        seen = record.seen_later(plan, data, y, sample_weight, self.takes_nan)
+        seen = record.seen_later(plan, data, y, sample_weight, self.takes)
         past = record.added(self._record, self, plan, seen, more.n_skipped)
         self._take(replace(old, model=model, told=told), past)
         return self
@@ -267,6 +272,22 @@ class Predicts:
     def predict(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
         """(n,) answers in row order; -1 for a row that `bad="skip"` leaves out."""
         return self._ask(data, "predict", engine, memory)  # type: ignore[attr-defined]
+
+
+class Selects:
+    """Gives `select` to a learner that lists it in `answers`: which rows go on, at what weight.
+
+    Its answer is (n,) float64, the factor that a row's weight is multiplied by; 0 leaves it out.
+    A chain applies it while later stages learn, and never when it answers: no row loses its place.
+    """
+
+    def select(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
+        """(n,) float64 in row order: the factor of a row's weight, 0 for a row that is left out."""
+        return self._ask(data, "select", engine, memory)  # type: ignore[attr-defined]
+
+    def n_selected(self, model: Any, n: int | None) -> int | None:
+        """How many of the n rows of a fit go on, at most; None where nobody knows."""
+        return n
 
 
 class Transforms(TransformerMixin):
@@ -295,6 +316,8 @@ def read_only(value: Any) -> None:
     """Make all arrays in a value read-only: attributes are views of the state, under its digest."""
     if isinstance(value, np.ndarray):
         value.setflags(write=False)
+    elif forms.is_sparse(value):
+        read_only(forms.arrays_of(value))
     elif is_dataclass(value):
         read_only(vars(value))
     elif isinstance(value, dict | tuple | list):

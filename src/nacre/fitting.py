@@ -20,17 +20,19 @@ from typing import Any
 from nacre import canon, drive
 from nacre.contract import Array, Batch, Model, State, Summary, Task
 from nacre.engine.choose import engine_of
-from nacre.engine.local import Streaming
+from nacre.engine.local import Local, Streaming
 from nacre.engine.serial import Serial
 from nacre.engine.tree import Span
 from nacre.errors import BadInput, BadParameter
 from nacre.estimator import Estimator, bare, is_count, require
 from nacre.kernel.blas import one_thread
+from nacre.kernel.crew import crew
 from nacre.kernel.kernel_class import kernel_class
 from nacre.settings import available, current, in_bytes
 from nacre.store.ledger import Turn
 
 NOTHING = 1  # byte: what a single pass keeps of decoded rows
+ANSWERED_BY = ("columns", "bad", "dtype", "schema", "delimiter", "header")  # of what was read
 SMALL = 16_384  # rows: below, handing work out costs more than it saves
 
 
@@ -199,7 +201,7 @@ def fit_plan(
             do="Give the engine its memory when you make it.",
         )
     limit = _limit(plan, memory)
-    with chosen(engine, limit) as worker, _interruptible(watch):
+    with chosen(engine, limit) as worker, _interruptible(watch), crew(_resting(worker)):
         report.engine, report.n_workers = _place(worker)
         report.memory = limit
         on_the_way = wanted and learner.answers_on_the_way and _shares_memory(worker)
@@ -263,6 +265,11 @@ def started(learner: Estimator, plan: Any, start: State) -> Any:
             )
     learner.check_start(start.model)
     return bare(learner).resume(start.model)
+
+
+def _resting(engine: Any) -> int:
+    """Cores of this machine that the engine leaves alone while the driver advances the model."""
+    return engine.n_workers if isinstance(engine, Local) else 1
 
 
 def _shares_memory(engine: Any) -> bool:
@@ -329,23 +336,28 @@ def predict_to(
 
     Raises:
         BadInput: data that the model cannot answer to.
-        BadParameter: it does not answer `want`; `keep` is not there, or has the name of an answer.
+        BadParameter: it does not answer `want`, or with sparse rows; `keep` is not there, or has
+            the name of an answer.
         Occupied: the directory holds something else.
     """
     from nacre.source.kept import contents, kept_of, tabled
+    from nacre.source.terms import Read
     from nacre.store.parts import Job, Parts, parts_of, spelled
 
+    if _is_wide(learner, want):
+        raise BadParameter(
+            got=f"want={want!r}, which answers with sparse rows",
+            wanted="dense answers: files hold no sparse rows",
+            do=f"Call {want}(data) from Python, or fit a chain that makes them dense.",
+        )
     names, keep = answer_names(learner, want), tuple(dict.fromkeys(keep))
     require(not set(keep) & set(names), "keep", list(keep), f"columns beside {names}")
     state = learner.state_
     data, table = tabled(data, keep, state.schema)
     plan = learner._plan(data, None, None, reset=False)
     kept = kept_of(plan, keep, table)
-    terms = (
-        getattr(data, "columns", None),
-        getattr(data, "bad", "error"),
-        getattr(data, "dtype", None),
-    )
+    asked = data if isinstance(data, Read) else Read(data)
+    terms = [getattr(asked, name) for name in ANSWERED_BY]
     how = canon.digest(str(terms), plan.shard_rows, plan.batch_rows)  # other answers, other cuts
     source = {name: f"{content} {how}" for name, content in contents(plan, table, keep).items()}
     job = Job(state.digest, type(learner).__name__, want, keep, source)
@@ -354,8 +366,8 @@ def predict_to(
         n_there = plan.n_rows - sum(part.rows for part in missing.values())
         arrived(n_there, plan.n_rows)
         some = replace(plan, shards=[shard for shard in plan.shards if shard.key in missing])
-        asked = bare(learner), worker, some, state.model, (want,)
-        for i, at, answers in drive.answer_shards(*asked) if missing else ():
+        passed = bare(learner), worker, some, state.model, (want,)
+        for i, at, answers in drive.answer_shards(*passed) if missing else ():
             shard = some.shards[i]
             columns = kept.of(shard) | spelled(answers[want], at - shard.first, shard.rows, names)
             there.write(missing[shard.key], columns, shard.rows - len(at))
@@ -363,6 +375,11 @@ def predict_to(
             arrived(n_there, plan.n_rows)
         n_skipped = there.finish()["skipped"]
     return Written(plan.n_rows, n_skipped, len(there.parts), len(missing), (*keep, *names))
+
+
+def _is_wide(learner: Any, want: str) -> bool:
+    last = getattr(learner, "stages", (learner,))[-1]
+    return want == "transform" and "sparse" in last.gives
 
 
 def answer_names(learner: Any, want: str) -> list[str]:

@@ -123,12 +123,14 @@ def _moments(a: MomentSums, b: MomentSums) -> MomentSums:
         weight_a, weight_b = np.asarray(a.n)[..., None], np.asarray(b.n)[..., None]
     mean = (weight_a * a.mean + weight_b * b.mean) / wide
     if np.ndim(a.m2) == np.ndim(a.mean) + 1:
-        spread = apart[..., :, None] * apart[..., None, :] * pulled[..., None]
+        spread = apart[..., :, None] * apart[..., None, :]
+        spread *= pulled[..., None]  # in place: a fresh (d, d) costs more than what is done in it
     elif np.ndim(a.m2) == np.ndim(a.mean):
         spread = apart * apart * pulled
     else:
         spread = (apart * apart).sum(axis=tuple(range(of_mean, np.ndim(apart)))) * pull
-    m2 = a.m2 + b.m2 + spread
+    m2 = np.add(a.m2, b.m2)
+    m2 += spread
     only_a, only_b = np.asarray(b.n == 0), np.asarray(a.n == 0)
     if only_a.any() or only_b.any():  # an empty side returns the other, bit for bit
         mean = _pick(only_b, b.mean, _pick(only_a, a.mean, mean))

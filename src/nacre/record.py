@@ -104,14 +104,14 @@ class MemoryRows:
     Attributes:
         asked: the request that made the plan, without what is referred to.
         refs: field of it -> weak reference to what the caller passed; None in another process.
-        schema, takes_nan: of the plan.
+        schema, takes: of the plan.
         n_rows, sample: the number of rows, and the digest of some of them, at the fit.
     """
 
     asked: Read
     refs: dict[str, Any] | None
     schema: Any
-    takes_nan: bool
+    takes: Sequence[str]
     n_rows: int
     sample: str
 
@@ -122,7 +122,7 @@ class MemoryRows:
         found = {name: ref() for name, ref in (self.refs or {"": lambda: None}).items()}
         if any(value is None for value in found.values()):
             raise Gone("no longer in memory")
-        plan = plan_of(replace(self.asked, **found), None, None, self.takes_nan, self.schema)
+        plan = plan_of(replace(self.asked, **found), None, None, self.takes, self.schema)
         (reader,) = plan.ids.values()
         if reader.n_rows != self.n_rows or sample(reader) != self.sample:
             raise Gone(CHANGED)
@@ -141,19 +141,19 @@ def sample(reader: Reader) -> str:
 
 
 def seen_by(
-    plan: RowPlan, data: Any, y: Any = None, weight: Any = None, takes_nan: bool = False
+    plan: RowPlan, data: Any, y: Any = None, weight: Any = None, takes: Sequence[str] = ()
 ) -> tuple[Entry | Seen, ...]:
     """The batches of a plan, as they are before the fit.
 
     Args:
         plan: of the data.
         data, y, weight: as the fit was given them.
-        takes_nan: of the learner.
+        takes: of the learner.
     """
     entries = _entries(plan)
     if plan.in_memory:
         asked = (data if isinstance(data, Read) else Read(data)).given(y, weight)
-        return tuple(_in_memory(entry, asked, plan, takes_nan) for entry in entries)
+        return tuple(_in_memory(entry, asked, plan, takes) for entry in entries)
     files = [getattr(reader, "file", None) for reader in plan.ids.values()]
     with ThreadPoolExecutor(AT_ONCE) as pool:  # of a remote one mostly waited for
         return tuple(pool.map(_of_file, entries, files))
@@ -174,7 +174,7 @@ def _of_file(entry: Entry, file: Any) -> Entry | Seen:
         return replace(entry, note=str(gone))
 
 
-def _in_memory(entry: Entry, asked: Read, plan: RowPlan, takes_nan: bool) -> Entry | Seen:
+def _in_memory(entry: Entry, asked: Read, plan: RowPlan, takes: Sequence[str]) -> Entry | Seen:
     given = {name: getattr(asked, name) for name in ("data", "y", "weight")}
     given = {name: it for name, it in given.items() if it is not None and not isinstance(it, str)}
     reader = plan.ids[entry.id]
@@ -184,17 +184,17 @@ def _in_memory(entry: Entry, asked: Read, plan: RowPlan, takes_nan: bool) -> Ent
         return replace(entry, content=f"rows:{content(reader)}")
     nothing: dict[str, Any] = dict.fromkeys(given)
     rows = MemoryRows(
-        replace(asked, **nothing), refs, plan.schema, takes_nan, reader.n_rows, sample(reader)
+        replace(asked, **nothing), refs, plan.schema, takes, reader.n_rows, sample(reader)
     )
     return Seen(entry, rows)
 
 
 def seen_later(
-    plan: RowPlan, data: Any, y: Any = None, weight: Any = None, takes_nan: bool = False
+    plan: RowPlan, data: Any, y: Any = None, weight: Any = None, takes: Sequence[str] = ()
 ) -> tuple[Entry | Seen, ...]:
     """The batches of a plan for `partial_fit`: there the id of rows in memory is their content."""
     if not plan.in_memory or (isinstance(data, Read) and data.id is not None):
-        return seen_by(plan, data, y, weight, takes_nan)
+        return seen_by(plan, data, y, weight, takes)
     return tuple(replace(entry, content=f"rows:{entry.id}") for entry in _entries(plan))
 
 

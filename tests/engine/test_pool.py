@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from tests.engine.learners import Centre, Mean, Surroundings
 reader = ArrayReader(np.arange(400_000.0).reshape(-1, 2), "float64")
 plan = cut({"": reader}, Schema(None, 2, "float64"), shard_rows=20_000)
 model = Centre(np.zeros(2))
+signal.alarm(60)  # nobody may be left to end it
 os.write(1, b"begun\\n")  # at once: workers that import this write as well
 
 def fit(learner, engine=None):
@@ -69,12 +72,22 @@ def run(body: str, path: Path | None) -> tuple[int, list[str], str]:
     """(exit code, lines of output, errors) of a script."""
     names = set(os.listdir("/dev/shm"))
     script = started(body, path)
-    try:
+    with ending(script):
         out, err = script.communicate(None if path else BEGIN + body, timeout=30)
-    finally:
-        script.kill()
     assert set(os.listdir("/dev/shm")) <= names
     return script.returncode, out.split(), err
+
+
+@contextlib.contextmanager
+def ending(script: subprocess.Popen[str]) -> Iterator[None]:
+    """What goes wrong ends the script and all that it began."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(script.pid, signal.SIGKILL)
+        script.communicate()
+        raise
 
 
 def gone(pid: int) -> bool:
@@ -145,7 +158,9 @@ def test_the_end_of_a_script_is_quiet(end: str, tmp_path: Path) -> None:
     assert all_gone([int(pid) for pid in out[1:]], 0.5)
 
 
-@pytest.mark.parametrize("fork", ["", "if os.fork() == 0: time.sleep(60)\n"], ids=["", "forked"])
+@pytest.mark.parametrize(
+    "fork", ["", "if os.fork() == 0: time.sleep(60), os._exit(0)\n"], ids=["", "forked"]
+)
 def test_a_killed_script_takes_its_workers_along(fork: str, tmp_path: Path) -> None:
     names = set(os.listdir("/dev/shm"))
     script = started(WORKING + fork + "pids(engine, held, 60)", tmp_path / "script.py")
@@ -175,10 +190,11 @@ except KeyboardInterrupt:
 """
     script = started(WORKING + body, tmp_path / "script.py")
     assert script.stdout is not None
-    lines = [script.stdout.readline() for _ in range(2)]
-    time.sleep(0.3)
-    os.killpg(script.pid, signal.SIGINT)
-    out, err = script.communicate(timeout=20)
+    with ending(script):
+        lines = [script.stdout.readline() for _ in range(2)]
+        time.sleep(0.3)
+        os.killpg(script.pid, signal.SIGINT)
+        out, err = script.communicate(timeout=20)
     assert (script.returncode, out, err) == (0, "True\n", "")
     assert len(lines[1].split()) == 2
 

@@ -20,11 +20,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nacre import drive, errors
-from nacre.contract import Schema
+from nacre.contract import Batch, Schema
+from nacre.engine.local import Group, side_by_side
 from nacre.engine.processes import WORKER, Processes
 from nacre.engine.serial import Serial
 from nacre.engine.shared import Arrived
-from nacre.errors import BadInput, BadParameter, BadType, LearnerFailed, NacreError, WorkerLost
+from nacre.errors import (
+    BadInput,
+    BadParameter,
+    BadType,
+    LearnerFailed,
+    NacreError,
+    OutOfMemory,
+    WorkerLost,
+)
 from nacre.kinds import Array
 from nacre.source.arrays import ArrayReader, learning_dtype
 from nacre.source.plan import RowPlan, cut
@@ -176,10 +185,12 @@ def test_a_pass_sends_no_rows_and_a_model_once(engine: Processes) -> None:
 @pytest.mark.parametrize("order", [[0, 1], [1, 0, 0, 1]])
 def test_a_block_goes_to_the_worker_that_had_it(engine: Processes, order: list[int]) -> None:
     held, pids = engine.hold(plan_of(rows(1600))), workers(engine)
-    homes = [order[i % len(order)] for i in range(16)]
+    blocks = held.blocks(MODEL.view, 2, True)
+    at = {block: i for i, block in enumerate(side_by_side(blocks, 2))}  # in order of handing out
+    homes = [order[at[block] % len(order)] for block in blocks]
 
     def n_at_home() -> int:
-        held.homes |= dict(zip(held.blocks(MODEL.view, 2, True), homes, strict=True))
+        held.homes |= dict(zip(blocks, homes, strict=True))
         told = ran(engine, Surroundings(0.01), held)
         return sum(pids[home] == one["pid"] for home, one in zip(homes, told, strict=True))
 
@@ -208,6 +219,15 @@ def test_workers_share_the_memory_for_decoded_rows(engines: dict[int, Processes]
     parcel = engines[2].hold(plan_of(rows(400))).parcel
     held = Arrived.of(parcel.data, parcel.cuts, []).open(lambda module: None)
     assert held.cache.limit is None
+
+
+def test_little_memory_is_a_limit_to_reading_too() -> None:
+    shard = Group(0, Batch(rows(10)), "a shard")
+    object.__setattr__(shard, "reading", 3 * 10**9)
+    Processes(2, memory=1).hold_shards([shard])  # a single pass
+    for memory in (2, 150_000_000, 10**9):
+        with pytest.raises(OutOfMemory, match="3,000 MB"):
+            Processes(2, memory=memory).hold_shards([shard])
 
 
 # Failures
@@ -386,7 +406,8 @@ def test_each_block_is_observed_against_the_model_it_was_handed_out_with(engine:
 
     held = engine.hold(plan_of(rows(800)))
     parts = dict(engine.stream(Mean().observe_shard, newest, held, leaves=True))
-    bases = [told.base for block in sorted(parts) for told in parts[block].values()]
+    handed_out = side_by_side(sorted(parts), engine.n_workers)
+    bases = [told.base for block in handed_out for told in parts[block].values()]
     assert bases == asked[1:]
 
 

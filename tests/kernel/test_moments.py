@@ -73,15 +73,10 @@ def true_known_square_sums(b: Block, begin: Array) -> Array:
     return in_order(np.where(np.isnan(b.X), 0.0, b.w * apart * apart), begin)
 
 
-def true_centred(b: Block) -> Array:
-    """Twin of `centred`."""
-    return (np.sqrt(b.w) * (b.wide - b.mean)).astype(b.X.dtype)
-
-
-def true_products(b: Block) -> Array:
+def true_products(b: Block, pivot: Array) -> tuple[Array, Array]:
     """Twin of `products`, all in float64."""
-    apart = b.wide - b.mean
-    return (b.w * apart).T @ apart
+    apart = b.wide - pivot
+    return (b.w * apart).sum(axis=0), (b.w * apart).T @ apart
 
 
 @DTYPES
@@ -146,21 +141,58 @@ def test_without_gaps_known_is_all(dtype: type, seed: int) -> None:
 @given(seed=SEEDS)
 def test_centred(dtype: type, seed: int) -> None:
     b = block(seed, dtype)
-    got = np.full_like(b.X, np.nan)
-    moments.centred(b.X, b.weight, b.mean, got)
-    assert np.array_equal(got, true_centred(b))
+    pivot, d = b.mean.astype(dtype), b.X.shape[1]
+    begin = np.arange(d, dtype=np.float64)
+    out, sums, largest = np.full_like(b.X, np.nan), begin.copy(), np.ones(d, dtype)
+    moments.centred(b.X, b.weight, pivot, out, sums, largest)
+    apart = b.X - pivot
+    wanted = (np.sqrt(b.w) * apart).astype(dtype)
+    assert np.array_equal(out, wanted)
+    assert np.array_equal(sums, in_order(b.w * apart.astype(np.float64), begin))
+    assert np.array_equal(largest, np.abs(wanted).max(axis=0, initial=1.0))
 
 
 @DTYPES
 @given(seed=SEEDS)
 def test_products(dtype: type, seed: int) -> None:
     b = block(seed, dtype, most=3 * moments.PRODUCT_ROWS)
-    got, wanted = moments.products(b.X, b.weight, b.mean), true_products(b)
+    pivot = moments.pivot_of(b.X, b.weight)
+    sums, got = moments.products(b.X, b.weight, pivot)
+    true_sums, wanted = true_products(b, pivot)
     deviation = np.sqrt(np.diag(wanted))
-    bound = 64 * np.finfo(dtype).eps * deviation[:, None] * deviation
-    assert got.dtype == np.float64
+    unit = 64 * np.finfo(dtype).eps
+    assert got.dtype == sums.dtype == np.float64
     assert np.array_equal(got, got.T)
-    assert (np.abs(got - wanted) <= bound + 1e-300).all()
+    assert (np.abs(got - wanted) <= unit * deviation[:, None] * deviation + 1e-300).all()
+    assert (np.abs(sums - true_sums) <= unit * np.sqrt(b.w.sum()) * deviation + 1e-300).all()
+
+
+@pytest.mark.parametrize("power", [-140, -84, 57])
+@given(seed=SEEDS)
+def test_products_of_float32_neither_overflow_nor_vanish(power: int, seed: int) -> None:
+    """Columns at both ends of float32: to the bit the products of the same rows near 1."""
+    draw = np.random.default_rng(seed)
+    X = np.round(draw.normal(size=(50, 4)) * 64).astype(np.float32)  # exact below the least normal
+    weight = draw.choice([0.25, 1.0, 4.0], 50) if seed % 2 else np.empty(0)
+    scale = np.array([0, power, 0, power])
+    extreme = np.ldexp(X, scale)
+    sums, got = moments.products(extreme, weight, np.zeros(4, np.float32))
+    near_sums, near = moments.products(X, weight, np.zeros(4, np.float32))
+    assert np.array_equal(got, np.ldexp(near, scale[:, None] + scale))
+    assert np.array_equal(sums, np.ldexp(near_sums, scale))
+
+
+@DTYPES
+@given(seed=SEEDS)
+def test_the_pivot_is_near_the_mean_of_rows_with_weight(dtype: type, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    n = int(draw.integers(1, 200))
+    X: Array = (1e3 + draw.normal(size=(n, 3))).astype(dtype)
+    weight = draw.choice([0.0, 1.0], n)
+    X[weight == 0] = 1e15  # what has no weight may be anything
+    pivot = moments.pivot_of(X, weight)
+    assert pivot.dtype == dtype
+    assert np.abs(pivot - 1e3 * (weight.sum() > 0)).max() < 6
 
 
 @DTYPES
@@ -171,7 +203,10 @@ def test_far_from_0_nothing_cancels(dtype: type) -> None:
     moments.square_sums(X, np.empty(0), mean, squares)
     wanted = X.astype(np.float64).var(axis=0) * len(X)
     assert np.allclose(squares, wanted, rtol=1e-10)
-    assert np.allclose(np.diag(moments.products(X, np.empty(0), mean)), wanted, rtol=1e-5)
+    pivot = moments.pivot_of(X, np.empty(0))
+    sums, products = moments.products(X, np.empty(0), pivot)
+    products -= np.outer(sums, sums) / len(X)
+    assert np.allclose(np.diag(products), wanted, rtol=1e-5)
 
 
 def test_no_rows_add_nothing() -> None:
@@ -180,4 +215,6 @@ def test_no_rows_add_nothing() -> None:
     moments.deviation_sums(X, np.empty(0), np.zeros(2), sums)
     moments.known_square_sums(X, np.empty(0), np.zeros(2), sums)
     assert sums.tolist() == [3.0, 4.0]
-    assert np.array_equal(moments.products(X, np.empty(0), np.zeros(2)), np.zeros((2, 2)))
+    no_sums, products = moments.products(X, np.empty(0), moments.pivot_of(X, np.empty(0)))
+    assert not no_sums.any()
+    assert np.array_equal(products, np.zeros((2, 2)))

@@ -7,7 +7,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nacre import PCA, Impute, KMeans, Moments, Scale, chain, errors
+from nacre import (
+    PCA,
+    Clip,
+    Dedup,
+    Hashing,
+    Impute,
+    KMeans,
+    Moments,
+    OneHot,
+    RobustScale,
+    Sample,
+    Scale,
+    chain,
+    errors,
+)
 
 
 def blobs(n: int = 5_000) -> np.ndarray:
@@ -63,11 +77,38 @@ def test_parameters_have_the_names_of_their_stages() -> None:
         ((), "at least one"),
         ((Moments(), KMeans(2)), "transform"),
         ((Scale(), KMeans(0)), "n_clusters"),
+        ((Hashing(8), Scale()), "sparse rows for Scale"),
     ],
 )
 def test_stages_that_do_not_follow_each_other(stages: tuple[object, ...], says: str) -> None:
     with pytest.raises(errors.BadParameter, match=says):
         chain(*stages).fit(blobs(20))
+
+
+@pytest.mark.parametrize("first", [RobustScale(), Clip(), Sample(10), Dedup()], ids=repr)
+def test_what_a_later_stage_does_not_take_stays_out(first: object) -> None:
+    X = blobs(20)
+    X[3, 0] = np.nan
+    with pytest.raises(errors.BadInput, match="NaN"):
+        chain(first, Moments()).fit(X)
+    filled = chain(first, Impute(), Moments()).fit(X)
+    assert np.isfinite(filled.fitted_stage(-1).mean_).all()
+
+
+def test_takes_of_a_chain() -> None:
+    assert set(chain(Dedup(), OneHot()).takes) == {"records"}
+    assert set(chain(Dedup(), RobustScale()).takes) == {"nan"}
+    assert set(chain(Hashing(8), PCA(2)).takes) == {"records"}
+    assert not chain(Dedup(), KMeans(2)).takes
+
+
+def test_a_chain_scores_rows_as_its_last_stage_does() -> None:
+    X = np.random.default_rng(0).normal(size=(50, 3)) * [1, 5, 9] + 2
+    made, scaled = chain(Scale(), PCA(2)).fit(X), Scale().fit_transform(X)
+    alone = PCA(2).fit(scaled)
+    np.testing.assert_array_equal(made.score_samples(X), alone.score_samples(scaled))
+    assert made.score(X) == alone.score(scaled)
+    assert not hasattr(chain(PCA(2), Scale()), "score")
 
 
 def test_what_the_last_stage_does_not_answer_is_not_there() -> None:

@@ -121,7 +121,7 @@ def test_impute_still_refuses_inf() -> None:
         (PCA(1.5), "n_components"),
         (PCA(1, whiten="yes"), "whiten"),  # type: ignore[arg-type]
         (Scale(with_mean=1), "with_mean"),  # type: ignore[arg-type]
-        (Impute("median"), "strategy"),
+        (Impute("mode"), "strategy"),
         (Impute(fill_value=np.inf), "fill_value"),
         (Moments("yes"), "covariance"),
     ],

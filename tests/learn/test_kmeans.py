@@ -15,7 +15,9 @@ from sklearn.metrics import adjusted_rand_score
 from nacre import KMeans, errors
 from nacre.contract import Batch
 from nacre.kinds import Rows
-from nacre.learn.cluster.kmeans import Centres, Lloyd, by_value, lloyd, moved
+from nacre.learn.cluster.kmeans import Centres, Lloyd, lloyd
+from nacre.learn.cluster.sampled import by_value
+from nacre.learn.cluster.steps import moved
 
 
 def groups(n: int, k: int, d: int = 8, seed: int = 0) -> tuple[Any, Any]:
@@ -186,7 +188,10 @@ def test_partial_fit_follows_rows_that_move() -> None:
 
 def test_a_fit_that_max_iter_ended_says_so() -> None:
     X = np.random.default_rng(0).normal(size=(2_000, 3))
-    assert KMeans(9, max_iter=2, tol=0).fit(X)._record.jobs[-1].ended == "max_iter"
+    assert (
+        KMeans(9, init="random", algorithm="lloyd", max_iter=2, tol=0).fit(X)._record.jobs[-1].ended
+        == "max_iter"
+    )
     assert KMeans(9).fit(X)._record.jobs[-1].ended == "converged"
 
 

@@ -16,11 +16,30 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nacre import PCA, Chain, Impute, KMeans, Moments, Scale, chain, errors
+from nacre import (
+    PCA,
+    Chain,
+    Clip,
+    Dedup,
+    Hashing,
+    Histogram,
+    Impute,
+    KMeans,
+    Moments,
+    OneHot,
+    Quantiles,
+    RobustScale,
+    Sample,
+    Scale,
+    chain,
+    errors,
+)
 
 LEARNERS = [
     KMeans(),
     KMeans(n_clusters=3, algorithm="lloyd", init="random"),
+    KMeans(n_clusters=3, metric="cosine", init="k-means||"),
+    KMeans(n_clusters=3, metric="manhattan"),
     PCA(),
     PCA(n_components=1, whiten=True),
     Moments(),
@@ -29,7 +48,19 @@ LEARNERS = [
     Scale(with_mean=False, with_std=False),
     Impute(),
     Impute(strategy="constant"),
+    Impute(strategy="median"),
+    RobustScale(with_scaling=False, quantile_range=(5.0, 50.0), unit_variance=True),
+    Clip(),
+    Histogram(),
+    Quantiles(),
+    Sample(),
+    Sample(size=200, balanced=0),
+    OneHot(unknown="ignore"),
+    OneHot(unknown="other", max_categories=3),
+    Hashing(64),
+    Dedup(),
     chain(Scale(), PCA()),
+    chain(Sample(size=30), RobustScale(), KMeans(n_clusters=2)),
     chain(Impute(), Scale(), PCA(n_components=1), KMeans(n_clusters=3)),
 ]
 

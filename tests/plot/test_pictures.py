@@ -14,6 +14,7 @@ import pytest
 from nacre.errors import MissingExtra
 from nacre.kinds import Array
 from nacre.plot.centres import centres
+from nacre.plot.curve import gaps
 from nacre.plot.losses import Pass, losses
 from nacre.plot.picture import Picture
 from nacre.plot.plane import EDGE, LABEL, binned, projection
@@ -53,7 +54,11 @@ def of_losses() -> Picture:
     return losses(passes, "error")
 
 
-PICTURES = [of_sizes, of_centres, of_projection, of_losses]
+def of_gaps() -> Picture:
+    return gaps(np.arange(1, 8), np.array([0.0, 0.2, 0.9, 0.8, 0.7, 0.7, 0.6]), 3)
+
+
+PICTURES = [of_sizes, of_centres, of_projection, of_losses, of_gaps]
 
 
 @pytest.mark.parametrize("made", PICTURES)

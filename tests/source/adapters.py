@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from nacre.kinds import Array
@@ -65,6 +67,10 @@ def of_polars(given: Columns, folder: Path) -> Any:
     return pl.from_arrow(table(given))
 
 
+def of_polars_lazy(given: Columns, folder: Path) -> Any:
+    return of_polars(given, folder).lazy()
+
+
 def of_arrow(given: Columns, folder: Path) -> Any:
     return table(given)
 
@@ -89,9 +95,40 @@ def fsspec_uri(given: Columns, folder: Path) -> Any:
     return f"file://{parquet(given, folder)}"
 
 
+def arrow_file(given: Columns, folder: Path) -> Any:
+    path = folder / "rows.arrow"
+    whole = table(given)
+    with pa.ipc.new_file(path, whole.schema) as file:
+        file.write_table(whole, max_chunksize=900)
+    return path
+
+
+def arrow_stream(given: Columns, folder: Path) -> Any:
+    path = folder / "rows.ipc"
+    whole = table(given)
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(path, whole.schema, options=options) as file:
+        file.write_table(whole, max_chunksize=1_700)
+    return path
+
+
+def text(given: Columns, folder: Path) -> Any:
+    path = folder / "rows.csv"
+    arrow_csv.write_csv(table(given), path)
+    return path
+
+
+def packed_text(given: Columns, folder: Path) -> Any:
+    path = folder / "rows.csv.gz"
+    path.write_bytes(gzip.compress(text(given, folder).read_bytes(), 1))
+    return path
+
+
 Adapter = Callable[[Columns, Path], Any]
 ARRAYS: list[Adapter] = [array, fortran, strided, big_endian, mapped]
-FRAMES: list[Adapter] = [of_pandas, of_polars, of_arrow, batch_reader, of_duckdb]
-FILES: list[Adapter] = [parquet, fsspec_uri]
+FRAMES: list[Adapter] = [of_pandas, of_polars, of_polars_lazy, of_arrow, batch_reader, of_duckdb]
+FILES: list[Adapter] = [parquet, fsspec_uri, arrow_file, arrow_stream]
+TEXTS: list[Adapter] = [text]
+FILES += TEXTS
 NAMED = FRAMES + FILES
 ALL = ARRAYS + NAMED

@@ -60,7 +60,7 @@ class Means(Predicts, Incremental, Estimator):
 class Patient(Means):
     """It takes NaN, and means what is there."""
 
-    takes_nan: ClassVar[bool] = True
+    takes: ClassVar[Sequence[str]] = ("nan",)
 
     def observe(self, model: Looking, batch: Batch) -> Summary:
         return super().observe(model, Batch(np.nan_to_num(batch.X), batch.names))

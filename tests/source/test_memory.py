@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nacre.contract import Batch, Run, View
-from nacre.engine.held import Cache
+from nacre.engine.cache import Cache
 from nacre.source.read import plan_of, read
 from tests.source.adapters import ARRAYS, columns, table
 from tests.source.learners import Means
@@ -96,21 +96,6 @@ def test_two_readers_of_one_shard_keep_it_once() -> None:
     for _ in zip(a, b, strict=True):
         pass
     assert cache.size == 800
-
-
-def test_a_part_is_kept_until_another_is_asked_for() -> None:
-    log: list[int] = []
-    shards = [Shard(key, log) for key in range(3)]
-    cache = Cache(10_000)
-    few, more = View(part=(0.0, 0.1, "x")), View(part=(0.0, 0.2, "x"))
-    passed(cache, shards, few)
-    passed(cache, shards, few)
-    assert log == [0, 1, 2]
-    passed(cache, shards, more)
-    assert log == [0, 1, 2] * 2
-    passed(cache, shards)
-    assert log == [0, 1, 2] * 3
-    assert cache.size == 3 * 800
 
 
 def test_without_a_limit_nothing_is_decoded_twice() -> None:

@@ -65,6 +65,15 @@ def test_a_root_says_what_ids_are_relative_to(tree: Path) -> None:
     refused(BadInput, lambda: ids(tree / "a.parquet", tree / "2013"), "files below", "root=")
 
 
+def test_a_file_that_is_spelled_in_two_ways_is_one_file(tree: Path) -> None:
+    spellings = [f"{tree}/a.parquet", f"{tree}/2013/../a.parquet", f"{tree}/./2013//../a.parquet"]
+    for root in (tree, f"{tree}/2013/..", f"{tree}//"):
+        assert ids(spellings, root) == ["a.parquet"]
+        assert ids([*spellings, f"{tree}/2013/../*.parquet"], root) == ["a.parquet", "b.parquet"]
+    os.symlink(tree / "2013" / "x", tree / "link")  # link/.. is 2013, whatever the text says
+    assert ids(f"{tree}/link/../a.parquet", tree) == ["2013/a.parquet"]
+
+
 def test_two_files_of_one_id(tree: Path) -> None:
     both = [tree / "a.parquet", tree / "2013" / "a.parquet"]
     refused(SameId, lambda: ids(both), str(both[0]), str(both[1]), "'a.parquet'", "root=")

@@ -10,7 +10,7 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperGroup
 
-from nacre.cli.learners import LEARNERS, hyperparameters, loaded, summary
+from nacre.cli.learners import LEARNERS, OWN_COLUMNS, hyperparameters, loaded, summary
 from nacre.cli.nearest import no_assignments, unknown_command
 from nacre.cli.options import Group, Running, Speech, spread
 
@@ -176,6 +176,8 @@ def command_of(name: str) -> Any:
         with speech.terminal.waiting("starting"):
             from nacre.cli.learning import Fitting
 
+            if OWN_COLUMNS in own:
+                own["columns"] = listed(own.pop(OWN_COLUMNS))
             learner = chained(before.stages(), loaded(name)(**own))
         learner.check_parameters()
         running.check()

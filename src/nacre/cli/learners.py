@@ -10,7 +10,7 @@ import ast
 import importlib
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -43,11 +43,34 @@ LEARNERS = {
     "moments": Named(
         "nacre.learn.count.moments", "Moments", "means and variances", ("impute", "scale", "pca")
     ),
+    "histogram": Named(
+        "nacre.learn.count.histogram", "Histogram", "histograms", ("impute", "scale", "pca")
+    ),
+    "quantiles": Named(
+        "nacre.learn.count.quantiles", "Quantiles", "exact quantiles", ("impute", "scale", "pca")
+    ),
+    "sample": Named("nacre.learn.count.sample", "Sample", "a sample of rows", ()),
     "scale": Named("nacre.learn.prepare.scale", "Scale", "scaling of columns", ("impute",)),
+    "robust-scale": Named(
+        "nacre.learn.prepare.robust", "RobustScale", "scaling by median and range", ("impute",)
+    ),
+    "clip": Named("nacre.learn.prepare.clip", "Clip", "clipping to quantiles", ("impute",)),
+    "onehot": Named("nacre.learn.prepare.onehot", "OneHot", "categories as columns", ()),
+    "hashing": Named("nacre.learn.prepare.hashing", "Hashing", "hashing of columns", ()),
+    "dedup": Named("nacre.learn.prepare.dedup", "Dedup", "rows that repeat others", ()),
     "impute": Named("nacre.learn.prepare.impute", "Impute", "filling of missing values", ()),
 }
 
-TYPES = {"int": int, "float": float, "bool": bool, "str": str, "Any": str}
+OWN_COLUMNS = "own_columns"  # the parameter of a command for its learner's `columns`
+TYPES = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "Any": str,
+    "tuple[float, float]": tuple[float, float],
+    "tuple[float, ...]": list[float],
+}
 
 
 def loaded(name: str) -> Any:
@@ -91,13 +114,60 @@ def _class(name: str) -> ast.ClassDef:
 def _option(field: ast.AnnAssign, helps: str, name: str) -> Parameter:
     assert isinstance(field.target, ast.Name), "_fields chose it so"
     assert field.value is not None, "a hyper-parameter has a default"
-    target, default = field.target.id, ast.literal_eval(field.value)
+    given = field.value.args[0] if isinstance(field.value, ast.Call) else field.value  # later(...)
+    target, default = field.target.id, ast.literal_eval(given)
+    if target == "columns":  # --columns are those that are read
+        flag = f"--{name}-columns"
+        option = Option(flag, help=helps, rich_help_panel=f"Of {LEARNERS[name].cls}")
+        return keyword(OWN_COLUMNS, Annotated[list[str] | None, option], default)
     kinds = [part.strip() for part in ast.unparse(field.annotation).split("|")]
     kind: Any = TYPES[next(part for part in kinds if part != "None")]
     flag = f"--{target.replace('_', '-')}"
     names = (f"{flag}/--no-{flag[2:]}",) if kind is bool else (flag,)
-    option = Option(*names, help=helps, rich_help_panel=f"Of {LEARNERS[name].cls}")
+    readers = ((reads, shown) for types, reads, shown in EITHER if types <= set(kinds))
+    parser, metavar = next(readers, (None, None))
+    option = Option(
+        *names,
+        help=helps,
+        rich_help_panel=f"Of {LEARNERS[name].cls}",
+        parser=parser,
+        metavar=metavar,
+    )
     return keyword(target, Annotated[kind | None if default is None else kind, option], default)
+
+
+def number(text: str) -> float:
+    """An int where it is written as one: 16 directions, or 0.95 of the variance.
+
+    >>> number("16"), number("0.95")
+    (16, 0.95)
+    """
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+
+
+def count_or_word(given: str | int) -> int | str:
+    """An int where it is written as one: 8 clusters, or "auto".
+
+    >>> count_or_word("8"), count_or_word("auto")
+    (8, 'auto')
+    """
+    text = str(given)  # the default comes by as it is
+    return int(text) if text.removeprefix("-").isdecimal() else text
+
+
+EITHER: tuple[
+    tuple[set[str], Callable[[str], Any], str], ...
+] = (  # types of a hyper-parameter -> what reads it, and how help shows it
+    ({"int", "float"}, number, "<int|float>"),
+    ({"int", "str"}, count_or_word, "<int|word>"),
+)
 
 
 def _arguments(doc: str) -> dict[str, str]:

@@ -96,9 +96,9 @@ class Fitting:
         """The command that comes next."""
         model = quoted(self.result.output)
         answers = self.learner.answers
-        if not answers:
+        if not answers or "sparse" in self.learner.gives:  # which files do not hold
             return f"nacre show {model}"
-        want = "" if "predict" in answers else " --want transform"
+        want = "" if "predict" in answers else f" --want {answers[0]}"
         data = " ".join(quoted(item) for item in self.data)
         return f"nacre predict {model} {data}{want} -o {'labels/' if not want else 'columns/'}"
 

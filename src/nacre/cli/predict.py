@@ -31,7 +31,7 @@ class Asking(Group):
         Option(
             "--want",
             metavar="WHAT",
-            help="predict or transform; the first of them that the model has, if not said.",
+            help="predict, transform or select; the first of them that the model has, if not said.",
         ),
     ] = None
     keep: Annotated[

@@ -107,19 +107,22 @@ def _ledger(told: Mapping[str, Any], most: int) -> Iterator[str]:
 
 def _data(paths: Sequence[str]) -> dict[str, Any]:
     """Files, rows, shards and columns of data, from the files' own metadata: no row is read."""
-    from nacre.source.parquet import opened
+    from nacre.source.footer import opened
     from nacre.source.paths import files_of
-    from nacre.source.plan import SHARD_ROWS
+    from nacre.source.plan import rows_per_shard
     from nacre.store.parts import read_manifest
 
-    files, columns = [], None
+    files: list[dict[str, Any]] = []
+    columns = None
     for name, file in files_of(list(paths)).items():
         with opened(file) as parquet:
             found = _columns(parquet)
             columns = found if columns is None else _united(columns, found)
             n_rows = parquet.metadata.num_rows
-            n_shards = max(1, -(-n_rows // SHARD_ROWS))
-            files.append({"id": name, "n_rows": n_rows, "n_shards": n_shards})
+            files.append({"id": name, "n_rows": n_rows})
+    shard_rows = rows_per_shard(len(columns or {}))
+    for entry in files:
+        entry["n_shards"] = max(1, -(-entry["n_rows"] // shard_rows))
     answers = read_manifest(Path(paths[0])) if len(paths) == 1 else None
     return {
         "nacre": __version__,
@@ -127,7 +130,7 @@ def _data(paths: Sequence[str]) -> dict[str, Any]:
         "paths": list(paths),
         "n_rows": sum(file["n_rows"] for file in files),
         "n_shards": sum(file["n_shards"] for file in files),
-        "shard_rows": SHARD_ROWS,
+        "shard_rows": shard_rows,
         "files": files,
         "columns": list((columns or {}).values()),
         "answers_of": None if answers is None else answers["model"],

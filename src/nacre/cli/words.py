@@ -21,11 +21,27 @@ N_APART = 3  # columns that are named of a cluster or a component
 
 PHASES = {  # kind of model -> what a pass under it does
     "Seeding": "choosing first centres",
+    "Candidates": "choosing first centres",
+    "MicroCentres": "counting clusters",
     "Centres": "moving centres",
+    "Directions": "moving centres",
+    "Medians": "moving medians",
     "Spread": "means and variances",
     "Components": "directions of variance",
+    "Searching": "looking for directions of variance",
+    "Settled": "measuring along directions",
     "Scaled": "means and deviations",
     "Filled": "what is missing",
+    "Halved": "what is missing",
+    "Buckets": "histograms",
+    "Search": "quantiles",
+    "Robust": "medians and ranges",
+    "Clipped": "bounds",
+    "Encoded": "categories",
+    "Width": "rows",
+    "Distinct": "hashes of rows",
+    "Cells": "cells to draw from",
+    "Drawing": "drawing a sample",
 }
 
 
@@ -55,8 +71,9 @@ def knowledge(learner: Any) -> dict[str, Any]:
     """What the last stage of a fitted learner knows: plain values, under the name of their kind.
 
     Returns:
-        clusters, components, moments, scale or fill -> a list, of which each item is described at
-        the function that makes it; nothing for other learners.
+        clusters, components, moments, histogram, quantiles, sample, clip, scale, fill, categories,
+        width or rows -> a list, of which each item is described at the function that makes it;
+        nothing for other learners.
     """
     stages = _stages(learner)
     last, before, schema = stages[-1], stages[:-1], learner.state_.schema
@@ -69,8 +86,29 @@ def knowledge(learner: Any) -> dict[str, Any]:
             return {"components": components(last, names)}
         case "Moments":
             return {"moments": _by_column(names, mean=last.mean_, deviation=last.var_**0.5)}
+        case "Histogram":
+            return {"histogram": _by_column(names, **_reach(last))}
+        case "Quantiles":
+            shares = (f"q{share:g}" for share in last.q)
+            return {
+                "quantiles": _by_column(names, **dict(zip(shares, last.quantiles_, strict=True)))
+            }
+        case "Sample":
+            return {"sample": cells(last)}
+        case "Clip":
+            bounds = {"lower": last.lower_, "upper": last.upper_}
+            return {"clip": _by_column(names, **bounds)}
+        case "RobustScale":
+            return {"scale": _by_column(names, taken_away=last.center_, divided_by=last.scale_)}
         case "Scale":
             return {"scale": _by_column(names, taken_away=last.mean_, divided_by=last.scale_)}
+        case "OneHot":
+            return {"categories": categories(last, names)}
+        case "Hashing":
+            return {"width": [{"columns": str(len(columns)), "hashed_to": last.n_features}]}
+        case "Dedup":
+            n, repeated = len(last.state_.model.firsts.high), last.n_duplicates_
+            return {"rows": [{"rows": "in all", "different": n, "repeated": repeated}]}
         case "Impute":
             return {"fill": _by_column(names, filled_with=last.statistics_)}
     return {}
@@ -129,6 +167,32 @@ def components(pca: Any, names: Sequence[str]) -> list[dict[str, Any]]:
         }
         for j in range(len(directions))
     ]
+
+
+def cells(sample: Any) -> list[dict[str, Any]]:
+    """Each cell of a sample: number, rows drawn, and the weight that they stand for."""
+    cell = sample.drawn_from_
+    weight = np.bincount(cell, sample.sample_.weight)
+    return [
+        {"cell": str(j), "rows": int(n), "stands_for": float(weight[j])}
+        for j, n in enumerate(np.bincount(cell).tolist())
+        if n
+    ]
+
+
+def categories(onehot: Any, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Each encoded column: how many categories have a column, and how many share one."""
+    model = onehot.state_.model
+    return [
+        {"column": names[at], "columns": len(kept), "rare": len(rare)}
+        for at, kept, rare in zip(model.columns, model.categories, model.rare, strict=True)
+    ]
+
+
+def _reach(histogram: Any) -> dict[str, Array]:
+    low, middle, high = histogram.quantile([0.25, 0.5, 0.75])
+    names = ("least", "lower_quartile", "median", "upper_quartile", "greatest")
+    return dict(zip(names, (histogram.min_, low, middle, high, histogram.max_), strict=True))
 
 
 def sentences(knows: dict[str, Any]) -> Iterator[str]:
@@ -229,7 +293,8 @@ def _columns(found: Sequence[dict[str, Any]]) -> Iterator[str]:
     rows = [tuple(f"[bold]{name.replace('_', ' ')}[/]" for name in names)]
     for item in found[:MOST_LINES]:
         column, *values = item.values()
-        rows.append((shown(column), *(number(_short(value)) for value in values)))
+        texts = ("–" if value is None else number(_short(value)) for value in values)
+        rows.append((shown(column), *texts))
     yield from aligned(rows, right=range(1, len(names)))
     yield from _rest(len(found), "column")
 
@@ -262,6 +327,8 @@ def _affine(stage: Any) -> Affine:
     match type(stage).__name__:
         case "Scale":
             return Affine(stage.mean_, stage.scale_)
+        case "RobustScale":
+            return Affine(stage.center_, stage.scale_)
         case "PCA":
             model = stage.state_.model
             deviation = np.sqrt(model.variance) if model.whiten else np.ones(len(model.variance))
@@ -273,5 +340,10 @@ def _affine(stage: Any) -> Affine:
 def _by_column(names: Sequence[str], **values: Array) -> list[dict[str, Any]]:
     rows = zip(names, *values.values(), strict=True)
     return [
-        {"column": name, **dict(zip(values, map(float, row), strict=True))} for name, *row in rows
+        {"column": name, **dict(zip(values, map(_finite, row), strict=True))} for name, *row in rows
     ]
+
+
+def _finite(value: Any) -> float | None:
+    """A number as JSON has it: None for a bound that is not there, or a column without numbers."""
+    return float(value) if math.isfinite(value) else None

@@ -6,7 +6,7 @@ import contextlib
 import traceback
 from collections.abc import Iterator
 
-from nacre.errors import LearnerFailed, NacreError
+from nacre.errors import BadParameter, LearnerFailed, NacreError
 
 
 @contextlib.contextmanager
@@ -24,3 +24,12 @@ def located(where: str) -> Iterator[None]:
             do="This is a bug of the learner, or of the task: report it with these rows.",
             where=where,
         ) from error
+
+
+def closed_meanwhile() -> BadParameter:
+    """The error for blocks that nobody works on any more."""
+    return BadParameter(
+        got="a pass on an engine that is closed meanwhile",
+        wanted="one that is open to the end",
+        do="Close it afterwards.",
+    )

@@ -23,10 +23,11 @@ from multiprocessing.reduction import send_handle
 from multiprocessing.spawn import get_executable, get_preparation_data
 from typing import Any
 
+from nacre.engine.failure import closed_meanwhile
 from nacre.engine.shared import Parcel
 from nacre.engine.tree import Span
 from nacre.engine.worker import GRACE, Main, News, Order
-from nacre.errors import BadParameter, BadType, LearnerFailed, WorkerLost
+from nacre.errors import BadType, LearnerFailed, WorkerLost
 
 MOST_DEATHS = 3  # of workers over one block
 ALONE = ("BLIS", "MKL", "NUMBA", "OMP", "OPENBLAS", "VECLIB_MAXIMUM")
@@ -94,13 +95,7 @@ class Pool:
             self.turn.notify_all()
         for job in dropped:
             if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(
-                    BadParameter(
-                        got="a pass on an engine that is closed meanwhile",
-                        wanted="one that is open to the end",
-                        do="Close it afterwards.",
-                    )
-                )
+                job.future.set_exception(closed_meanwhile())
         atexit.unregister(self.close)
 
     def close(self) -> None:
@@ -132,7 +127,8 @@ class Pool:
 
     def _next(self, seat: Seat) -> Job | None:
         homes = [job.homes.get(job.block) for job in self.waiting]
-        return self.waiting.pop(preferred(seat.index, homes)) if homes else None
+        follows = [seat.last == (job.shards.token, job.block[0]) for job in self.waiting]
+        return self.waiting.pop(preferred(seat.index, homes, follows)) if homes else None
 
 
 class Seat:
@@ -144,6 +140,7 @@ class Seat:
         known: tokens of the parcels that the worker has.
         gone: tokens of those that nobody needs any more.
         kernel_class: the worker's, once it has worked.
+        last: token of the shards of its last block, and where that ended.
     """
 
     def __init__(self, index: int, turn: threading.Condition) -> None:
@@ -152,6 +149,7 @@ class Seat:
         self.known: set[int] = set()
         self.gone: deque[int] = deque()
         self.kernel_class = ""
+        self.last: tuple[int, int] | None = None
 
     def result(self, job: Job) -> Any:
         """What a worker makes of a job; raises what it raised, or WorkerLost after three deaths."""
@@ -165,6 +163,7 @@ class Seat:
                 deaths.append(self.clear())
                 continue
             job.homes[job.block] = self.index
+            self.last = job.shards.token, job.block[1]
             value, self.kernel_class = _told(reply)
             return value
         raise WorkerLost(
@@ -256,13 +255,17 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 os.register_at_fork(after_in_child=_forked)
 
 
-def preferred(seat: int, homes: Sequence[int | None]) -> int:
-    """Which block a seat takes: the first that it had before; else one that none had; else any.
+def preferred(seat: int, homes: Sequence[int | None], follows: Sequence[bool] = ()) -> int:
+    """Which block a seat takes: the first that it had before; else the one that follows its last;
+    else one that none had; else any.
 
     >>> preferred(1, [0, None, 1, 1]), preferred(1, [0, None]), preferred(1, [0, 0])
     (2, 1, 0)
+    >>> preferred(1, [None, None], [False, True])
+    1
     """
-    return min(range(len(homes)), key=lambda i: (homes[i] != seat, homes[i] is not None))
+    on = follows or [False] * len(homes)
+    return min(range(len(homes)), key=lambda i: (homes[i] != seat, not on[i], homes[i] is not None))
 
 
 def environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from nacre.contract import Task, View
+from nacre.engine.cache import Cache
 from nacre.engine.held import Held
 from nacre.engine.local import Local
 from nacre.engine.pool import Job, Pool
@@ -63,10 +64,13 @@ class Processes(Local):
 
         Raises:
             BadType: a shard does not pickle.
-            OutOfMemory: there is no room to share their arrays.
+            OutOfMemory: there is no room to share their arrays, or to read one of them.
         """
         share = None if self.memory is None else self.memory // self.n_workers - WORKER
-        limit = None if share is None else max(0, share)
+        least = min(2, self.memory or 0)  # below 2 is a single pass, whose reading has no limit
+        limit = None if share is None else max(least, share)
+        for shard in shards:
+            Cache(limit).check(shard)
         parcel = pack(Shards(shards, limit))
         self._held.add(parcel)
         return Apart([Outline(shard.key, shard.where) for shard in shards], parcel=parcel)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.contract import Task
-from nacre.engine.held import Cache, Held
+from nacre.engine.cache import Cache
+from nacre.engine.held import Held
 from nacre.engine.local import Local
 from nacre.engine.tree import Span
 
@@ -35,8 +36,15 @@ class Serial(Local):
         try:
             future.set_result(held.work(task, model, block))
         except Exception as error:
-            future.set_exception(error)
+            return _failed(error)
         return future
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _failed(error: Exception) -> Future[Any]:
+    """Made out of sight of the error's traceback, in a circle with which rows would stay held."""
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future

@@ -18,8 +18,9 @@ from multiprocessing.reduction import recv_handle
 from multiprocessing.spawn import prepare
 from typing import Any, ClassVar, NamedTuple
 
+from nacre.engine.cache import Cache
 from nacre.engine.failure import located
-from nacre.engine.held import Cache, Held
+from nacre.engine.held import Held
 from nacre.engine.shared import Arrived
 from nacre.engine.tree import Span
 from nacre.errors import BadType, LearnerFailed, NacreError

@@ -14,17 +14,22 @@ and the label of least L is certain where the second least L is more than 2 γ (
 γ = (d + 8) u (1 + ..), u the unit round-off: 2 |a||b| <= A + B times at most d roundings in a
 product that is summed in any order, and 2 of a and b; 5 for B, L and their comparison; as much
 again in units of 2^-51 for the rounding of the definition. How a BLAS blocks its sums is free.
+
+Of many centres most are ruled out before, where that is faster: `kernel/pruned.py`.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
+import weakref
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
+from nacre.kernel import pruned
 from nacre.kernel.truth import decide, measure, roots, strict, tally
 
 Array = Any  # ndarray; the docstrings state shapes and dtypes
@@ -34,7 +39,12 @@ WIDE = 2048  # d beyond which the float32 bound is too loose, and the filter is 
 BLOCK = 256  # rows in a matrix product
 TILE = 512  # centres in a matrix product
 SCRATCH = 1 << 17  # numbers in a panel of products: half an L2 cache
+PANEL = 1 << 20  # numbers in a panel of products of heads, which are looked at but once
 FAR = 1e30  # beyond every scaled value
+MANY = 96  # centres from which, with
+BROAD = 192  # columns, and
+MUCH = 1 << 16  # numbers in all, a look at a few directions may pay; and
+ENOUGH = 4096  # rows for which they are worth finding
 
 scan = numba.njit(nogil=True, cache=True, fastmath={"nnan", "ninf", "nsz"})
 any_order = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -113,6 +123,59 @@ class Scratch(threading.local):
 _scratch = Scratch()
 
 
+class Sight:
+    """What a pass makes of its centres once, for all batches.
+
+    Attributes:
+        exact: (k, d) float64, a copy of the centres.
+        shift, dtype: what the filter was made for.
+        filter: the centres as the filter sees them.
+        of: a weak reference to the array that they were given in.
+        n_rows: rows that were looked at, about: threads may count at once.
+    """
+
+    def __init__(self, centres: Array, shift: Array, dtype: Any) -> None:
+        self.exact = np.array(centres, np.float64, order="C")
+        self.shift, self.dtype = np.array(shift), dtype
+        self.filter = _aim(self.exact, shift, dtype)
+        self.of = weakref.ref(centres, _forget)
+        self.n_rows = 0
+
+    def is_of(self, centres: Array, shift: Array, dtype: Any) -> bool:
+        """Whether these are the very centres; they may have been written to."""
+        same = self.of() is centres and self.dtype == dtype and np.array_equal(self.shift, shift)
+        return same and np.array_equal(centres, self.exact)
+
+    @functools.cached_property
+    def head(self) -> pruned.Head | None:
+        """The centres in a few directions, found when they are first asked for."""
+        k = len(self.exact)
+        return pruned.head_of(self.filter.aimed[:, :k], self.filter.lows[:k])
+
+    def head_for(self, n: int) -> pruned.Head | None:
+        """The head, for n rows more; None where it would not pay."""
+        k, d = self.exact.shape
+        self.n_rows += n
+        pays = k >= MANY and d >= BROAD and k * d >= MUCH and self.n_rows >= ENOUGH
+        return self.head if pays else None
+
+
+_last: dict[str, Sight] = {}  # the last one, while the centres are there
+
+
+def _sight(centres: Array, shift: Array, dtype: Any) -> Sight:
+    last = _last.get("sight")
+    if last is None or not last.is_of(centres, shift, dtype):
+        last = _last["sight"] = Sight(centres, shift, dtype)
+    return last
+
+
+def _forget(gone: Any) -> None:
+    last = _last.get("sight")
+    if last is not None and last.of is gone:
+        _last.pop("sight", None)
+
+
 def nearest(X: Array, centres: Array, shift: Array) -> Nearest:
     """The nearest centre of each row, the lowest of equals.
 
@@ -130,7 +193,7 @@ def nearest(X: Array, centres: Array, shift: Array) -> Nearest:
         raise ValueError(f"rows of {X.shape[1]} columns, a shift of {len(shift)}")
     X = np.ascontiguousarray(X)
     labels, d2 = np.empty(len(X), np.int32), np.empty(len(X))
-    n_near = _label(X, np.array(centres, np.float64, order="C"), shift, labels, d2)
+    n_near = _label(X, centres, shift, labels, d2)
     return Nearest(labels, d2, n_near)
 
 
@@ -175,17 +238,50 @@ def _check(X: Array, centres: Array) -> None:
 
 
 def _label(X: Array, centres: Array, shift: Array, labels: Array, d2: Array) -> int:
-    """Write labels and d2; centres (k, d) float64."""
+    """Write labels and d2."""
     n, k = len(X), len(centres)
     if k == 1 or centres.size <= DIRECT:
-        decide(X, np.arange(n), centres, labels, d2)
+        decide(X, np.arange(n), np.array(centres, np.float64, order="C"), labels, d2)
         return 0
     near = np.empty(n, np.int64)
     with np.errstate(all="ignore"):  # some BLAS raise flags where nothing is wrong
-        n_near = _filter(X, _aim(centres, shift, X.dtype), labels, near)
-    measure(X, centres, labels, d2)
-    decide(X, near[:n_near], centres, labels, d2)
-    return n_near
+        sight = _sight(centres, shift, X.dtype)
+        done, n_near = _prune(X, sight, labels, near)
+        rest = near[n_near:]
+        n_rest = _filter(X[done:], sight.filter, labels[done:], rest)
+        rest[:n_rest] += done
+    measure(X, sight.exact, labels, d2)
+    decide(X, near[: n_near + n_rest], sight.exact, labels, d2)
+    return n_near + n_rest
+
+
+def _prune(X: Array, sight: Sight, labels: Array, near: Array) -> tuple[int, int]:
+    """As `_filter`, by heads of rows and centres; return first how many rows were done: some, where
+    too many centres were left.
+    """
+    (n, d), head = X.shape, sight.head_for(len(X))
+    if head is None:
+        return 0, 0
+    aim, told = sight.filter, np.zeros(3, np.int64)
+    h, K = head.aimed.shape
+    width = max(16, min(BLOCK // 2, PANEL // max(K, d) // 16 * 16))
+    rows = _scratch.take("rows", (width, d), aim.aimed.dtype)
+    heads = _scratch.take("heads", (width, h), aim.aimed.dtype)
+    products = _scratch.take("products", (width, K), aim.aimed.dtype)
+    doubt = np.empty(width, np.float32)
+    for first in range(0, n, width):
+        here = slice(first, first + width)
+        m = len(labels[here])
+        _move(X[here], aim.shift, aim.scale, aim.gamma, rows, doubt)
+        np.matmul(rows[:m], head.basis, out=heads[:m])
+        pruned.tails(heads[:m], doubt, aim.gamma, head.kappa)
+        np.matmul(heads[:m], head.aimed, out=products[:m])
+        seen = rows[:m], products[:m], doubt
+        whole = aim.lows, aim.doubts, aim.gamma
+        pruned.settle(seen, head, whole, first, labels[here], near, told)
+        if told[0] < first + m:
+            break
+    return int(told[0]), int(told[2])
 
 
 def _filter(X: Array, aim: Filter, labels: Array, near: Array) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 _lock = threading.RLock()
 _depth = 0
 _limit = contextlib.ExitStack()
+_found: tuple[frozenset[str], Any] = frozenset(), None  # modules at the last search, and libraries
 
 
 @contextlib.contextmanager
@@ -16,14 +19,13 @@ def one_thread() -> Iterator[None]:
     """BLAS of this process on one thread; set back afterwards, also after an error.
 
     The setting is the process's: overlapping uses share it, and the last to leave sets it back.
+    A library that is imported within the block is limited from the next one on.
     """
-    from threadpoolctl import threadpool_limits
-
     global _depth, _limit
     with _lock:
         if _depth == 0:
             _limit = contextlib.ExitStack()
-            _limit.enter_context(threadpool_limits(1, user_api="blas"))
+            _limit.enter_context(_libraries().limit(limits=1, user_api="blas"))
         _depth += 1
     try:
         yield
@@ -32,3 +34,16 @@ def one_thread() -> Iterator[None]:
             _depth -= 1
             if _depth == 0:
                 _limit.close()
+
+
+def _libraries() -> Any:
+    """Those of this process. The search takes milliseconds: again only after an import, which is
+    how any of them comes.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    global _found
+    modules = frozenset(sys.modules)
+    if modules != _found[0]:
+        _found = modules, ThreadpoolController()
+    return _found[1]

@@ -6,11 +6,12 @@ a step, of which the best stays, as its last section proposes and scikit-learn d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nacre.kernel.truth import lower
+from nacre.kernel import truth
 
 Array = Any  # ndarray; the docstrings state shapes and dtypes
 
@@ -29,10 +30,17 @@ def squared_to(turned: Array, centre: Array, out: Array) -> None:
     [0.0, 25.0]
     """
     far, unused = np.full(len(out), np.inf), np.empty(1)
-    lower(turned, np.zeros(len(out)), far, centre[None], out[None], unused)
+    truth.lower(turned, np.zeros(len(out)), far, centre[None], out[None], unused)
 
 
-def greedy_seeds(rows: Array, weight: Array, k: int, draws: Array) -> Array:
+def greedy_seeds(
+    rows: Array,
+    weight: Array,
+    k: int,
+    draws: Array,
+    *,
+    lower: Callable[..., Any] = truth.lower,
+) -> Array:
     """Choose k rows as seeds; fewer where fewer rows of positive weight are distinct.
 
     Each step draws candidates with probability weight * d2 (d2: squared distance to the nearest
@@ -45,6 +53,7 @@ def greedy_seeds(rows: Array, weight: Array, k: int, draws: Array) -> Array:
         k: how many.
         draws: (k, n_trials) float64 in [0, 1): the random numbers of each step; scikit-learn tries
             2 + floor(log k). Of the first step only the first is used.
+        lower: whose distances count: `truth.lower`, squared; or `manhattan.lower`.
 
     Returns:
         (at most k,) int64 positions of the seeds in `rows`, in the order chosen.

@@ -182,3 +182,26 @@ def lower(
         for i in range(lanes):
             for q in range(len(centres)):
                 cost[q] += weight[first + i] * lowered[q, first + i]
+
+
+@strict
+def merges(turned: Array, weights: Array, costs: Array, partners: Array) -> None:
+    """What it costs at least to merge a centre into one that outweighs it, and into which: Ward's
+    criterion, w_i w_j / (w_i + w_j) |c_i - c_j|², the squared error that their rows have more.
+
+    turned (d, k) float64, the centres; weights (k,) float64; of equal weights the lower outweighs.
+    Written: costs (k,) float64, inf for the heaviest; partners (k,) int64, the lowest of equals.
+    """
+    d, k = turned.shape
+    now, centre = np.empty(k), np.empty((1, d))
+    for i in range(k):
+        costs[i], partners[i] = np.inf, i
+        for t in range(d):
+            centre[0, t] = turned[t, i]
+        squares(turned, 0, k, centre, 0, now)
+        for j in range(k):
+            heavier = weights[j] > weights[i] or (weights[j] == weights[i] and j < i)
+            both = weights[i] + weights[j]
+            cost = now[j] * (weights[i] * weights[j] / both) if both > 0 else 0.0
+            if heavier and cost < costs[i]:
+                costs[i], partners[i] = cost, j

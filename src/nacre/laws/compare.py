@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nacre import canon
+from nacre import canon, forms
 from nacre.contract import Array, Summary
 from nacre.kinds import KEYED, KeyedSums, Kind, MomentSums
 
@@ -38,6 +38,8 @@ def parts(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(value, tuple | list):
         for at, item in enumerate(value):
             yield from parts(item, f"{path}[{at}]")
+    elif forms.is_sparse(value):
+        yield path, value.toarray()
     elif isinstance(value, dict):
         for key in sorted(value):
             yield from parts(value[key], f"{path}[{key!r}]")

@@ -119,7 +119,7 @@ def answers_in_reading_order(engine: Engine, case: Case, seed: int) -> None:
     X, y = rows_of(case, seed, 900)
     plan = plan_of(case, seed, 900, n_batches=5)
     got = drive.answer(case.learner, engine, plan, model, want)
-    wanted = case.learner.answer(model, Batch(X, y=y), want)
+    wanted = case.learner.answer(model, Batch(case.form(X), y=y), want)
     same_numbers(got, wanted, unit_of(case, seed), "answers, and those to all rows at once")
 
 

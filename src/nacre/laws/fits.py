@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nacre import forms
 from nacre.contract import Array, State
 from nacre.engine.serial import Serial
 from nacre.engine.threads import Threads
@@ -27,17 +28,17 @@ from nacre.laws.journey import (
     leaves_of,
     phases,
     plan_of,
+    reader_of,
     rows_of,
     unit_of,
 )
 from nacre.laws.passes import finite, unread
-from nacre.source.arrays import ArrayReader
 from nacre.source.bad import Judge
 from nacre.source.plan import RowPlan, cut
 
 AXES = ("space", "time", "erasure")
 GRADES = ("bits", "rounding", "bounded", "heuristic")
-METHODS = ("predict", "transform")
+METHODS = ("predict", "transform", "select")
 
 
 @law
@@ -106,10 +107,10 @@ def answers_row_by_row(case: Case, seed: int) -> None:
     same_bits(unread(learner).answer(model, whole, want), answers, "answer reads the model alone")
     parts = [learner.answer(model, part, want) for part in batches_of(case, seed, at, n - at)]
     for name in want:
-        if len(answers[name]) != n:
-            raise LawBroken(f"{name}: {len(answers[name])} answers to {n} rows")
+        if answers[name].shape[0] != n:
+            raise LawBroken(f"{name}: {answers[name].shape[0]} answers to {n} rows")
         finite(answers[name], name)
-        joined = np.concatenate([part[name] for part in parts])
+        joined = forms.joined([part[name] for part in parts])
         same_numbers(joined, answers[name], unit, f"{name} of rows cut at {at}")
 
 
@@ -188,7 +189,7 @@ def _spoiled(case: Case, seed: int) -> tuple[RowPlan, int]:
     position = draw(seed, "bad row", 0, len(X))
     X = X.copy()
     X[position, 0] = np.inf
-    reader = ArrayReader(X, X.dtype.name, None, y, judge=Judge("error", case.learner.takes_nan))
+    reader = reader_of(case, X, y, Judge("error", "nan" in case.learner.takes))
     plan = plan_of(case, seed, 400)
     return cut({"": reader}, plan.schema, shard_rows=SHARD_ROWS, batch_rows=BATCH_ROWS), position
 

@@ -19,7 +19,8 @@ from nacre.engine.tree import fold
 from nacre.laws.case import Case
 from nacre.laws.compare import UNIT, LawBroken
 from nacre.source.arrays import ArrayReader
-from nacre.source.plan import RowPlan, cut
+from nacre.source.bad import Judge
+from nacre.source.plan import Reader, RowPlan, cut
 
 Law = Callable[[Case, int], None]
 Given = ParamSpec("Given")
@@ -77,10 +78,15 @@ def plan_of(
     edges = np.linspace(0, n, n_batches + 1).astype(int)
     readers = {}
     for a, b in itertools.pairwise(edges):
-        reader = ArrayReader(X[a:b], X.dtype.name, None, None if y is None else y[a:b])
+        reader = reader_of(case, X[a:b], None if y is None else y[a:b])
         readers[f"part-{a:06}" if n_batches > 1 else ""] = reader
     schema = Schema(None, X.shape[1], X.dtype.name)
     return cut(readers, schema, shard_rows=shard_rows, batch_rows=batch_rows)
+
+
+def reader_of(case: Case, X: Array, y: Array | None, judge: Judge | None = None) -> Reader:
+    """Rows in the case's form as a source."""
+    return ArrayReader(case.form(X), X.dtype.name, None, y, judge=judge)
 
 
 def fitted(case: Case, plan: RowPlan, engine: Engine | None = None, **more: Any) -> State:
@@ -151,7 +157,7 @@ def leaves_of(case: Case, seed: int, model: Model) -> list[Any]:
 def batches_of(case: Case, seed: int, *sizes: int) -> list[Batch]:
     """Consecutive batches of the case's rows, of these sizes."""
     X, y = rows_of(case, seed, sum(sizes))
-    whole = Batch(X, Run(7, 0), y=y, where="a law")
+    whole = Batch(case.form(X), Run(7, 0), y=y, where="a law")
     edges = np.cumsum([0, *sizes])
     return [whole.take(slice(a, b)) for a, b in itertools.pairwise(edges)]
 

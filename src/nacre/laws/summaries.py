@@ -10,7 +10,7 @@ from typing import Any
 from nacre import canon
 from nacre.contract import Model, Summary
 from nacre.errors import CannotForget, OtherBase
-from nacre.kinds import Table
+from nacre.kinds import COUNT, Table
 from nacre.laws.case import Case
 from nacre.laws.compare import LawBroken, same_bits, same_sum
 from nacre.laws.journey import batches_of, draw, largest_seen, law, phases, unit_of
@@ -94,7 +94,8 @@ def scale_laws(case: Case, seed: int) -> None:
         same_bits(a.scale(1), a, "scale(1)")
         same_sum(a.scale(x).scale(y), a.scale(x * y), (a,), unit, "scale(x) of scale(y)")
         same_sum((a + b).scale(x), a.scale(x) + b.scale(x), (a, b), unit, "scale(a + b)")
-        twice = replace(a + a, n_rows=a.n_rows, n_skipped=a.n_skipped)  # what was read stays
+        read = [name for name, kind in a.kinds().items() if kind is COUNT]
+        twice = replace(a + a, **{name: getattr(a, name) for name in read})  # what was read stays
         same_sum(a.scale(2), twice, (a, a), unit, "scale(2) and a + a")
 
 

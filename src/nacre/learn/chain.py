@@ -59,7 +59,7 @@ class Chain(Estimator):
     is `scale2`.
 
     Args:
-        stages: learners; all but the last answer `transform`.
+        stages: learners; all but the last answer `transform` or `select`.
     """
 
     stages: tuple[Any, ...] = ()
@@ -74,8 +74,9 @@ class Chain(Estimator):
 
     @property
     def answers(self) -> Sequence[str]:  # type: ignore[override]  # of these very stages
-        """The last stage's."""
-        return tuple(self.stages[-1].answers)
+        """The last stage's; and `select` where a stage selects rows."""
+        last, some = tuple(self.stages[-1].answers), any(map(_selects, self.stages))
+        return (*last, "select") if some and "select" not in last else last
 
     @property
     def keeps(self) -> Sequence[str]:  # type: ignore[override]  # of these very stages
@@ -83,9 +84,15 @@ class Chain(Estimator):
         return tuple(self.stages[-1].keeps)
 
     @property
-    def takes_nan(self) -> bool:  # type: ignore[override]  # of these very stages
-        """Whether the first stage does."""
-        return bool(self.stages and self.stages[0].takes_nan)
+    def takes(self) -> Sequence[str]:  # type: ignore[override]  # of these very stages
+        """What the first stage does, as far as the stages that it comes to take it too."""
+        first = getattr(self.stages[0], "takes", ()) if self.stages else ()
+        return tuple(form for form in first if _clash(self.stages, {form}) is None)
+
+    @property
+    def gives(self) -> Sequence[str]:  # type: ignore[override]  # of these very stages
+        """The last stage's."""
+        return tuple(self.stages[-1].gives)
 
     def check_parameters(self) -> None:
         """Raise BadParameter for stages that do not fit together, or for what one is given."""
@@ -100,13 +107,20 @@ class Chain(Estimator):
                     wanted="learners of nacre",
                     do="Put other estimators in a Pipeline.",
                 )
-            if stage is not self.stages[-1] and "transform" not in stage.answers:
+            if stage is not self.stages[-1] and not {"transform", "select"} & {*stage.answers}:
                 raise BadParameter(
                     got=f"{type(stage).__name__} before the last stage",
-                    wanted="stages that answer transform",
+                    wanted="stages that answer transform or select",
                     do="Move it to the end.",
                 )
             stage.check_parameters()
+        clash = _clash(self.stages, set())
+        if clash:
+            raise BadParameter(
+                got=clash,
+                wanted="stages that take what those before them give",
+                do="Leave one out, or put another between them.",
+            )
 
     def start(self, head: Batch, n: int | None) -> Model:
         """The first stage starts; the head rows wait for the others."""
@@ -115,20 +129,24 @@ class Chain(Estimator):
 
     def observe(self, model: Chained, batch: Batch) -> Summary:
         """What the rows, through the finished stages, say to the running one."""
-        told: Summary = self._stage(model).observe(model.running, self._through(model.done, batch))
+        seen = self.seen(model.done, batch)
+        told: Summary = self._stage(model).observe(model.running, seen)
         return replace(told, base=model.base)
 
     def observe_answering(self, model: Chained, batch: Batch) -> tuple[Summary, dict[str, Array]]:
         """The same, with what the last stage answers on the way."""
-        seen, stage = self._through(model.done, batch), self._stage(model)
+        stage = self._stage(model)
         if not model.can_answer:
-            return replace(stage.observe(model.running, seen), base=model.base), {}
-        told, answers = stage.observe_answering(model.running, seen)
+            return self.observe(model, batch), {}
+        if any(map(_selects, self.stages[:-1])):  # it learns from some, and answers to all
+            want = tuple(self.keeps)
+            return self.observe(model, batch), self.answer(model, batch, want)
+        told, answers = stage.observe_answering(model.running, self._through(model.done, batch))
         return replace(told, base=model.base), answers
 
     def observe_shard(self, model: Chained, batches: Iterable[Batch]) -> Summary:
         """As the running stage does: it may walk its shard."""
-        seen = (self._through(model.done, batch) for batch in batches)
+        seen = (self.seen(model.done, batch) for batch in batches)
         told: Summary = self._stage(model).observe_shard(model.running, seen)
         return replace(told, base=model.base)
 
@@ -158,24 +176,28 @@ class Chain(Estimator):
         done = (*model.done, new)
         assert model.head is not None, "a later stage waits for it"
         head, n = model.head
-        started = self.stages[at + 1].start(self._through(done, head), n)
+        for stage, finished in zip(self.stages, done, strict=False):
+            n = stage.n_selected(finished, n) if _selects(stage) else n
+        started = self.stages[at + 1].start(self.seen(done, head), n)
         return Chained(
             done, started, model.n_stages, model.head if at + 2 < model.n_stages else None
         )
 
     def answer(self, model: Any, batch: Batch, want: Sequence[str]) -> dict[str, Array]:
-        """What the last stage answers to the rows through the others."""
-        columns: dict[str, Array] = self.stages[-1].answer(
-            model.running, self._through(model.done, batch), want
-        )
+        """What the last stage answers to all rows through the others; select: through all."""
+        last = [name for name in want if name != "select"]
+        columns: dict[str, Array] = {}
+        if last:
+            seen = self._through(model.done, batch)
+            columns |= self.stages[-1].answer(model.running, seen, last)
+        if "select" in want:
+            columns["select"] = self._selected((*model.done, model.running), batch)
         return columns
 
     def place(self, model: Any, batch: Batch) -> Iterator[tuple[int, Batch]]:
         """The rows as they came, where the running stage places what they became."""
         ids = batch.ids
-        for group, rows in self._stage(model).place(
-            model.running, self._through(model.done, batch)
-        ):
+        for group, rows in self._stage(model).place(model.running, self.seen(model.done, batch)):
             yield group, replace(batch.take(_positions(ids, rows.ids)), own=rows.own)
 
     @available_if(lambda self: "predict" in self.answers)  # type: ignore[untyped-decorator]
@@ -191,6 +213,29 @@ class Chain(Estimator):
         columns = self._ask(data, "transform", engine, memory)
         return _wrap_data_with_container("transform", columns, data, self)
 
+    @available_if(lambda self: "score_samples" in self.answers)  # type: ignore[untyped-decorator]
+    def score_samples(
+        self, data: Any, *, engine: Any = None, memory: int | str | None = None
+    ) -> Array:
+        """(n,) how likely the last stage finds what the rows become."""
+        return self._ask(data, "score_samples", engine, memory)
+
+    @available_if(lambda self: "score_samples" in self.answers)  # type: ignore[untyped-decorator]
+    def score(self, data: Any, y: Any = None) -> float:
+        """Mean of `score_samples`: the higher the better, as a search wants it."""
+        return float(np.mean(self.score_samples(data), dtype=np.float64))
+
+    @available_if(lambda self: "select" in self.answers)  # type: ignore[untyped-decorator]
+    def select(self, data: Any, *, engine: Any = None, memory: int | str | None = None) -> Array:
+        """The factor at which a row's weight goes on through all stages; 0: it is left out."""
+        return self._ask(data, "select", engine, memory)
+
+    def n_selected(self, model: Any, n: int | None) -> int | None:
+        """How many of the n rows of a fit go on, at most; None where nobody knows."""
+        for stage, part in zip(self.stages, (*model.done, model.running), strict=True):
+            n = stage.n_selected(part, n) if _selects(stage) else n
+        return n
+
     @available_if(lambda self: "transform" in self.answers)  # type: ignore[untyped-decorator]
     def fit_transform(self, data: Any, y: Any = None, **options: Any) -> Array:
         """fit, then transform the same rows."""
@@ -205,7 +250,7 @@ class Chain(Estimator):
             names = [f"x{i}" for i in range(self.n_features_in_)]
         names = list(getattr(self, "feature_names_in_", names))
         for at, stage in enumerate(self.stages):
-            if not isinstance(stage, OneToOneFeatureMixin):
+            if "transform" in stage.answers and not isinstance(stage, OneToOneFeatureMixin):
                 n = self.fitted_stage(at)._n_features_out
                 names = [f"{type(stage).__name__.lower()}{i}" for i in range(n)]
         return np.asarray(names, dtype=object)
@@ -241,9 +286,30 @@ class Chain(Estimator):
         return self.stages[len(model.done)]
 
     def _through(self, done: tuple[Any, ...], batch: Batch) -> Batch:
+        """What all rows become."""
         for stage, model in zip(self.stages, done, strict=False):
-            batch = replace(batch, X=stage.answer(model, batch, ("transform",))["transform"])
+            batch = _transformed(stage, model, batch)
         return batch
+
+    def seen(self, done: tuple[Any, ...], batch: Batch) -> Batch:
+        """What the rows that go on become, at the weights at which they do."""
+        for stage, model in zip(self.stages, done, strict=False):
+            if _selects(stage):
+                batch = weighed(batch, stage.answer(model, batch, ("select",))["select"])
+            batch = _transformed(stage, model, batch)
+        return batch
+
+    def _selected(self, models: tuple[Any, ...], batch: Batch) -> Array:
+        """(n,) the product of the factors of all stages that select."""
+        total, at = np.ones(len(batch)), np.arange(len(batch))
+        for stage, model in zip(self.stages, models, strict=True):
+            if _selects(stage):
+                factor = stage.answer(model, batch, ("select",))["select"]
+                total[at] *= factor
+                batch, at = weighed(batch, factor), at[factor > 0]
+            if stage is not self.stages[-1]:
+                batch = _transformed(stage, model, batch)
+        return total
 
     def fitted_stage(self, at: int) -> Any:
         """A stage by its number, with its fitted model, so that its attributes can be read."""
@@ -307,6 +373,43 @@ def chain(*stages: Any) -> Chain:
     ['scale', 'scale2']
     """
     return Chain(stages)
+
+
+def weighed(batch: Batch, factor: Array) -> Batch:
+    """The rows of a batch whose factor is above 0, their weights multiplied by it.
+
+    >>> weighed(Batch(np.array([[1.0], [2.0], [3.0]])), np.array([2.0, 0.0, 1.0])).weights
+    array([2., 1.])
+    """
+    kept = factor > 0
+    if not kept.all():
+        batch, factor = batch.take(kept), factor[kept]
+    return batch if (factor == 1).all() else replace(batch, weight=batch.weights * factor)
+
+
+def _selects(stage: Any) -> bool:
+    return "select" in stage.answers
+
+
+def _clash(stages: Sequence[Any], forms: set[str]) -> str | None:
+    """Which stage is given what it does not take, where rows of these forms come in; None if none.
+
+    A form that a stage takes and gives goes through it; one that it only gives is made there.
+    """
+    for at, stage in enumerate(stages):
+        takes, gives = {*getattr(stage, "takes", ())}, {*getattr(stage, "gives", ())}
+        if not forms <= takes:
+            lost, name = ", ".join(sorted(forms - takes)), type(stage).__name__
+            return f"{lost} rows for {name}, stage {at}, which takes none"
+        if "transform" in getattr(stage, "answers", ()):
+            forms = gives & (forms | (gives - takes))
+    return None
+
+
+def _transformed(stage: Any, model: Any, batch: Batch) -> Batch:
+    if "transform" not in stage.answers:
+        return batch
+    return replace(batch, X=stage.answer(model, batch, ("transform",))["transform"])
 
 
 def _positions(ids: Array, wanted: Array) -> Array:

@@ -1,13 +1,15 @@
-"""NumPy arrays as a source: float32 stays, all else is computed in float64; batch by batch."""
+"""Arrays and CSR rows: float32 stays, all else is computed in float64; batch by batch."""
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from nacre import forms
 from nacre.contract import Array, Batch, Run, Schema
 from nacre.source.bad import Judge
 
@@ -17,7 +19,7 @@ class ArrayReader:
     """One batch in memory, or memory-mapped.
 
     Attributes:
-        X: (n, d) numbers, any order, byte order and strides.
+        X: (n, d) numbers, any order, byte order and strides; or canonical CSR.
         dtype: "float32" or "float64": what learning sees; rows are cast batch by batch.
         weight, y: (n,) or None.
         columns: positions of the features, in their order; None: all.
@@ -44,7 +46,7 @@ class ArrayReader:
             rows = slice(start, min(start + batch_rows, stop))
             raw = self.raw(rows)
             with np.errstate(over="ignore"):  # inf is then found to be bad, and named as it was
-                X = np.ascontiguousarray(raw, dtype=self.dtype)
+                X = forms.as_dtype(raw, self.dtype)
             batch = Batch(
                 X,
                 Run(origin, start),
@@ -52,12 +54,23 @@ class ArrayReader:
                 None if self.y is None else self.y[rows],
                 where=f"{self.where} rows {start} to {max(start, rows.stop - 1)}",
             )
-            yield batch if self.judge is None else self.judge(batch, raw.item)
+            yield batch if self.judge is None else self.judge(batch, _original(raw))
 
     def raw(self, rows: slice) -> Array:
         """The features of some rows, as they lie."""
-        some = self.X[rows]
-        return some if self.columns is None else some[:, self.columns]
+        some = forms.rows_at(self.X, rows)
+        if self.columns is None:
+            return some
+        some = some[:, list(self.columns)]
+        if forms.is_sparse(some):
+            some.sort_indices()
+        return some
+
+
+def _original(raw: Array) -> Callable[[int, int], Any]:
+    if forms.is_records(raw):
+        return lambda row, column: raw.numbers(column)[row]
+    return lambda row, column: raw[row, column]
 
 
 def array_reader(

@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from nacre import forms
 from nacre.contract import Array, Batch, Run
+from nacre.errors import BadInput
+from nacre.records import Records, kind_of
 from nacre.source.columns import Column
+
+MOST_KNOWN = 1_000  # categories that a schema names
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +23,7 @@ class Piece:
     """Some rows as learning sees them, and as they were.
 
     Attributes:
-        X: (n, d) float32 or float64; weight, y: (n,) float64, or None.
+        X: (n, d) float32 or float64, or Records; weight, y: (n,) float64, or None.
         source: the record batch that they were made from.
     """
 
@@ -44,12 +49,14 @@ class Picked:
         features: their names, in the order of learning.
         dtype: "float32" or "float64".
         weight, y: names, or None.
+        holds: what each feature holds, where the rows are wanted as Records.
     """
 
     features: tuple[str, ...]
     dtype: str
     weight: str | None = None
     y: str | None = None
+    holds: tuple[str, ...] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -59,27 +66,50 @@ class Picked:
 
     def piece(self, source: Any) -> Piece:
         """The rows of a record batch."""
-        X = np.empty((len(source), len(self.features)), self.dtype)
-        with np.errstate(over="ignore"):  # inf is then found to be bad, and named as it was
-            for j, name in enumerate(self.features):
-                _cast(X[:, j], source.column(name))
+        X = self._numbers(source) if self.holds is None else self._records(source, self.holds)
         return Piece(X, _floats(source, self.weight), _floats(source, self.y), source)
 
     def batch(self, pieces: Sequence[Piece], names: Run, where: str) -> Batch:
         """Pieces as one Batch, which owns its rows; of none an empty one."""
-        if len(pieces) == 1 and pieces[0].X.base is None:
-            X = pieces[0].X
-        else:
-            empty = np.empty((0, len(self.features)), self.dtype)
-            X = np.concatenate([piece.X for piece in pieces] or [empty])
+        X = self._joined([piece.X for piece in pieces])
         weight = _joined(self.weight, [piece.weight for piece in pieces])
         return Batch(X, names, weight, _joined(self.y, [piece.y for piece in pieces]), where=where)
+
+    def _joined(self, parts: list[Array]) -> Array:
+        if len(parts) == 1 and (self.holds is not None or parts[0].base is None):
+            return parts[0]
+        if parts:
+            return forms.joined(parts)
+        if self.holds is None:
+            return np.empty((0, len(self.features)), self.dtype)
+        nothing = [pa.nulls(0)] * len(self.features)
+        return Records.cast(self.features, self.holds, nothing, self.dtype)
+
+    def _numbers(self, source: Any) -> Array:
+        X = np.empty((len(source), len(self.features)), self.dtype)
+        with np.errstate(over="ignore"):  # inf is then found to be bad, and named as it was
+            for j, name in enumerate(self.features):
+                _cast(X[:, j], source.column(name))
+        return X
+
+    def _records(self, source: Any, holds: tuple[str, ...]) -> Records:
+        columns = [source.column(name) for name in self.features]
+        try:
+            return Records.cast(self.features, holds, columns, self.dtype)
+        except pa.ArrowInvalid as error:
+            raise BadInput(
+                got=f"values that do not fit the columns of the fit ({error})",
+                wanted=f"times in the units {[unit for unit in holds if unit not in ('', 'text')]}",
+                do="Cast the column, or fit again.",
+            ) from None
 
     def original(self, pieces: Sequence[Piece]) -> Callable[[int, int], Any]:
         """(row, column) -> the value before it was cast."""
 
         def value(row: int, column: int) -> Any:
             for piece in pieces:
+                if row < len(piece) and self.holds is not None:
+                    return piece.X.numbers(column)[row]
                 if row < len(piece):
                     found = piece.source.column(self.features[column])[row].as_py()
                     return np.nan if found is None else found
@@ -93,9 +123,26 @@ def columns_of(schema: Any) -> list[Column]:
     """The columns of an Arrow schema."""
     index = (schema.pandas_metadata or {}).get("index_columns", [])
     return [
-        Column(field.name, str(field.type), _is_numeric(field.type), field.name in index)
+        Column(
+            field.name,
+            str(field.type),
+            _is_numeric(field.type),
+            field.name in index,
+            kind_of(field.type),
+        )
         for field in schema
     ]
+
+
+def categories(column: Any) -> tuple[str, ...] | None:
+    """The texts of a dictionary column in memory, in order; None where they are not known."""
+    kind = column.type
+    if not pa.types.is_dictionary(kind) or kind_of(kind) != "text" or not column.num_chunks:
+        return None
+    dictionary = column.unify_dictionaries().chunk(0).dictionary
+    if len(dictionary) > MOST_KNOWN:
+        return None
+    return tuple(sorted(text for text in dictionary.to_pylist() if text is not None))
 
 
 def is_float32(schema: Any, names: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nacre import forms
 from nacre.contract import Array, Batch
 from nacre.errors import BadInput
 from nacre.kinds import Rows
@@ -15,6 +16,8 @@ from nacre.kinds import Rows
 Policy = Literal["error", "skip"]
 LARGEST = {"float32": 1e18, "float64": 1e150}  # of larger ones the squares of a row overflow
 WEIGHT = -1  # the column of a bad weight
+NONE = -2  # that of a row without a bad value
+UNREAD = -3  # that of a row that could not be read from its file
 N_FIRST = 8  # bad rows whose place is kept
 _BLOCK = 16_384  # rows looked at together: they stay in the cache
 
@@ -52,14 +55,16 @@ class Judge:
         weight = batch.weight
         if is_clean(batch.X, self.takes_nan) and (weight is None or good_weights(weight).all()):
             return batch
-        bad = bad_values(batch.X, self.takes_nan)
-        columns = np.where(bad.any(axis=1), bad.argmax(axis=1) if bad.shape[1] else 0, WEIGHT)
-        good = ~bad.any(axis=1) if weight is None else ~bad.any(axis=1) & good_weights(weight)
+        columns = first_bad(batch.X, self.takes_nan)
+        good = columns == NONE
+        if weight is not None:
+            columns[good & ~good_weights(weight)] = WEIGHT
+            good = columns == NONE
         rows = np.flatnonzero(~good)
         if self.policy == "error":
             raise self._error(batch, int(rows[0]), int(columns[rows[0]]), original)
         kept, first = batch.take(good), rows[:N_FIRST]
-        told = Rows(batch.ids[first], (columns[first].astype(np.int64),))
+        told = Rows(batch.ids[first], (columns[first],))
         return replace(kept, n_skipped=len(rows), bad_rows=told)
 
     def _error(
@@ -83,6 +88,10 @@ class Judge:
 
 def is_clean(X: Array, takes_nan: bool = False, dtype: str | None = None) -> bool:
     """Whether (n, d) has no bad value once it is cast to `dtype` (None: its own); no copy."""
+    if forms.is_records(X):
+        return all(is_clean(values, takes_nan) for _, values in _numbers(X))
+    if forms.is_sparse(X):
+        X = X.data
     dtype = dtype or X.dtype.newbyteorder("=").name
     if X.size == 0 or (X.dtype.kind != "f" and (X.dtype.itemsize < 8 or dtype != "float32")):
         return True
@@ -107,8 +116,28 @@ def _is_small(block: Array, largest: float) -> bool:
         return bool(np.dot(flat, flat) < min(largest, 1e15) ** 2)  # NaN and inf are not less
 
 
+def first_bad(X: Array, takes_nan: bool = False) -> Array:
+    """(n,) int64: the column of each row's first bad value, NONE where it has none."""
+    columns = np.full(X.shape[0], NONE)
+    if forms.is_records(X):
+        for column, values in reversed(_numbers(X)):
+            columns[bad_values(values, takes_nan)] = column
+    elif forms.is_sparse(X):
+        at = np.flatnonzero(bad_values(X.data, takes_nan))[::-1]  # the first is written last
+        columns[np.searchsorted(X.indptr, at, "right") - 1] = X.indices[at]
+    elif X.shape[1]:
+        bad = bad_values(X, takes_nan)
+        columns = np.where(bad.any(axis=1), bad.argmax(axis=1), NONE)
+    return columns
+
+
+def _numbers(X: Any) -> list[tuple[int, Array]]:
+    """The columns of records that hold no texts, with their numbers."""
+    return [(at, X.numbers(at)) for at, kind in enumerate(X.holds) if kind != "text"]
+
+
 def bad_values(X: Array, takes_nan: bool = False) -> Array:
-    """(n, d) bool: True where a value of (n, d) float32 or float64 is bad."""
+    """(...) bool: True where a value of (...) float32 or float64 is bad."""
     bad: Array = ~(np.abs(X) < LARGEST[X.dtype.name])
     return bad & ~np.isnan(X) if takes_nan else bad
 

@@ -7,11 +7,13 @@ by name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from nacre.contract import Schema
 from nacre.errors import BadInput, BadType
+from nacre.records import TIMES
 from nacre.source.terms import Read
 
 N_NAMED = 10  # names in a message
@@ -23,6 +25,8 @@ class Column(NamedTuple):
     Attributes:
         kind: its type, for messages.
         numeric: whether it holds numbers.
+        holds: what, as records have it: "" numbers, "bool", "text", the unit of times; None: what
+            they do not take.
         is_index: whether it was the index of a pandas frame, which is a feature only by name.
     """
 
@@ -30,10 +34,17 @@ class Column(NamedTuple):
     kind: str
     numeric: bool
     is_index: bool = False
+    holds: str | None = ""
 
 
 def features(
-    there: Sequence[Column], asked: Read, fitted: Schema | None, where: str, *, pick: bool
+    there: Sequence[Column],
+    asked: Read,
+    fitted: Schema | None,
+    where: str,
+    *,
+    pick: bool,
+    typed: bool = False,
 ) -> tuple[str, ...]:
     """The names of the columns to learn from, in their order.
 
@@ -41,6 +52,7 @@ def features(
         there: the columns of the source.
         fitted: the schema of the fit, for later data.
         pick: take the fitted columns by name, whatever else is there.
+        typed: columns may hold more than numbers; `held` says what.
 
     Raises:
         BadInput: columns that are missing, there twice, too few, too many, or in another order.
@@ -56,8 +68,9 @@ def features(
     elif known is not None and pick:
         wanted = list(known)
     missing([*wanted, *special], names, where)
-    twice([name for name in names if name in {*wanted, *special}], where)
-    numbers_alone(there, wanted, special, where)
+    used = {*wanted, *special}
+    twice([name for name in names if name in used], where)
+    numbers_alone(there, [] if typed else wanted, special, where)
     if not wanted:
         raise BadInput(
             got="no column to learn from",
@@ -70,6 +83,49 @@ def features(
             same_names(known, wanted, where)
         same_width(fitted, len(wanted), where)
     return tuple(wanted)
+
+
+def held(
+    sources: Iterable[tuple[Sequence[Column], str]], wanted: Sequence[str], fitted: Schema | None
+) -> tuple[str, ...]:
+    """What each of the wanted columns holds: what it held in the fit, else in the first source
+    that has more than nulls in it.
+
+    Args:
+        sources: (columns, where) of each.
+        wanted: names that all of them have.
+        fitted: the schema of the fit, for later data.
+
+    Raises:
+        BadType: a column of what records do not take, or of another kind than it should be.
+    """
+    known = list(fitted.units) if fitted is not None and fitted.units is not None else []
+    decided: list[str | None] = [*known] or [None] * len(wanted)
+    for there, where in sources:
+        found = {column.name: column for column in there}
+        for at, name in enumerate(wanted):
+            if found[name].kind != "null":
+                decided[at] = _same(found[name], decided[at], where)
+    return tuple(kind or "" for kind in decided)
+
+
+def _same(column: Column, before: str | None, where: str) -> str:
+    """What a column holds, or in a later source should hold, if it is a kind of the same group."""
+    now = column.holds
+    groups = (("", "bool"), ("text",), TIMES)
+    if now is not None and (before is None or any({now, before} <= {*group} for group in groups)):
+        return now if before is None else before
+    raise BadType(
+        got=f"column {column.name!r} of type {column.kind}",
+        wanted="numbers, texts, bools or times" if before is None else _said(before),
+        do="Cast it, or name other columns: nacre.read(data, columns=[...]).",
+        where=where,
+    )
+
+
+def _said(holds: str) -> str:
+    named = {"": "numbers", "bool": "bools", "text": "texts"}
+    return f"{named.get(holds, 'times')}, as before"
 
 
 def by_name(columns: Sequence[str | int], where: str) -> None:
@@ -85,7 +141,8 @@ def by_name(columns: Sequence[str | int], where: str) -> None:
 
 def missing(wanted: Sequence[str], there: Sequence[str], where: str) -> None:
     """Raise BadInput where columns are wanted that are not there."""
-    lost = [name for name in wanted if name not in set(there)]
+    known = set(there)
+    lost = [name for name in wanted if name not in known]
     if lost:
         raise BadInput(
             got=f"no column {listed(lost)}; there are {listed(there)}",
@@ -97,7 +154,7 @@ def missing(wanted: Sequence[str], there: Sequence[str], where: str) -> None:
 
 def twice(names: Sequence[str], where: str) -> None:
     """Raise BadInput for two columns of one name."""
-    again = sorted({name for name in names if names.count(name) > 1})
+    again = sorted(name for name, n in Counter(names).items() if n > 1)
     if again:
         raise BadInput(
             got=f"two columns named {listed(again)}",

@@ -15,8 +15,11 @@ from nacre.contract import Schema
 from nacre.errors import BadParameter
 from nacre.source.arrow import Picked
 from nacre.source.columns import listed
-from nacre.source.parquet import ParquetReader, Places, opened, outline
+from nacre.source.decoded import Places, cores
+from nacre.source.frames import collected
+from nacre.source.memory import is_lazy
 from nacre.source.plan import Cut, Reader, RowPlan, content
+from nacre.source.stitched import ParquetGroups, StitchedReader
 from nacre.source.terms import Read
 
 
@@ -40,13 +43,13 @@ class KeptOfTable:
 
 @dataclass(frozen=True, eq=False)
 class KeptOfFiles:
-    """Those of Parquet files; of a file it goes on where the shard before ended.
+    """Those of files of columns; of a file it goes on where the shard before ended.
 
     Attributes:
         readers: origin of a batch -> reader of these columns alone.
     """
 
-    readers: Mapping[int, ParquetReader]
+    readers: Mapping[int, StitchedReader]
 
     def of(self, shard: Cut) -> dict[str, Any]:
         """Name -> Arrow column of a shard's rows.
@@ -57,8 +60,7 @@ class KeptOfFiles:
         reader = self.readers[shard.origin]
         names = list(reader.picked.features)
         if shard.rows == 0:
-            with opened(reader.file) as file:
-                return _columns(file.schema_arrow.empty_table().select(names))
+            return _columns(reader.groups.empty(reader.file, names))
         with reader.rows(shard.first, shard.stop) as rows:
             pieces = list(rows.take(shard.rows))
         return _columns(pa.Table.from_batches(pieces).select(names))
@@ -75,6 +77,8 @@ def tabled(data: Any, names: Sequence[str], schema: Schema) -> tuple[Any, Any]:
     that they had in the fit.
     """
     asked = data if isinstance(data, Read) else Read(data)
+    if names and is_lazy(asked.data):
+        asked = replace(asked, data=collected(replace(asked, columns=None), None))
     if not names or not hasattr(asked.data, "__arrow_c_stream__"):
         return data, None
     table = pa.table(asked.data)
@@ -85,7 +89,7 @@ def kept_of(plan: RowPlan, names: Sequence[str], table: Any) -> Kept:
     """The columns of these names, which need not be features.
 
     Args:
-        plan: of Parquet files, or of `table`.
+        plan: of files, or of `table`.
         table: as `tabled` gave it.
 
     Raises:
@@ -96,11 +100,11 @@ def kept_of(plan: RowPlan, names: Sequence[str], table: Any) -> Kept:
     if table is not None:
         _check(names, table.column_names, "the frame")
         return KeptOfTable(table.select(list(names)))
-    picked, places = Picked(tuple(names), "float32"), Places()
+    picked, places = Picked(tuple(names), "float32"), Places(cores())
     found = {}
     for name, reader in plan.ids.items():
-        if isinstance(reader, ParquetReader):
-            _check(names, [column.name for column in outline(reader.file).columns], reader.where)
+        if isinstance(reader, StitchedReader):
+            _check(names, [column.name for column in reader.groups.columns], reader.where)
             found[canon.hash64(name)] = replace(reader, picked=picked, places=places)
     if len(found) < len(plan.ids):
         raise BadParameter(
@@ -124,7 +128,8 @@ def _check(names: Sequence[str], there: Sequence[str], where: str) -> None:
 
 def contents(plan: RowPlan, table: Any, names: Sequence[str]) -> dict[str, str]:
     """Batch id -> what tells its content from another: of a file on this machine size, time of
-    writing and footer; of one elsewhere what its filesystem says; of rows in memory their digest.
+    writing and footer or ends; of one elsewhere what its filesystem says; of rows in memory their
+    digest.
 
     Args:
         plan: its batches.
@@ -136,17 +141,34 @@ def contents(plan: RowPlan, table: Any, names: Sequence[str]) -> dict[str, str]:
 
 
 def _fingerprint(reader: Reader) -> str:
-    if not isinstance(reader, ParquetReader):
+    file = getattr(reader, "file", None)
+    if file is None:
         return content(reader)
-    if reader.file.system is not None:
-        return str(reader.file.system.ukey(reader.file.path))[:32]
-    found = os.stat(reader.file.path)
-    with open(reader.file.path, "rb") as file:
-        file.seek(max(0, found.st_size - 8))
+    if file.system is not None:
+        return str(file.system.ukey(file.path))[:32]
+    found = os.stat(file.path)
+    groups = getattr(reader, "groups", None)
+    end = _footer if isinstance(groups, ParquetGroups) else _ends
+    return f"{found.st_size}-{found.st_mtime_ns}-{end(file.path)}"
+
+
+def _footer(path: str) -> str:
+    """Digest of what a Parquet file says of itself."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - 8))
         length = int.from_bytes(file.read(4), "little")
-        file.seek(max(0, found.st_size - 8 - length))
-        footer = hashlib.sha256(file.read()).hexdigest()[:16]
-    return f"{found.st_size}-{found.st_mtime_ns}-{footer}"
+        file.seek(max(0, size - 8 - length))
+        return hashlib.sha256(file.read()).hexdigest()[:16]
+
+
+def _ends(path: str) -> str:
+    """Digest of the first and the last 64 KiB of a file."""
+    with open(path, "rb") as file:
+        sink = hashlib.sha256(file.read(1 << 16))
+        file.seek(max(0, os.fstat(file.fileno()).st_size - (1 << 16)))
+        sink.update(file.read())
+    return sink.hexdigest()[:16]
 
 
 def _digest(table: Any) -> str:

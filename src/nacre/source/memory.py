@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nacre import forms
 from nacre.contract import Array
 from nacre.errors import BadInput, BadParameter, BadType, NacreError
 from nacre.source.arrays import ArrayReader, is_mapped, learning_dtype
@@ -17,16 +18,17 @@ from nacre.source.columns import missing, not_numbers, same_names, same_width, t
 from nacre.source.plan import BATCH_ROWS, RowPlan, content, cut
 from nacre.source.terms import Need, Read
 from nacre.source.times import event_times
+from nacre.source.typed import rows_of_texts
 from nacre.source.weights import labels, weights
 
 
 def is_in_memory(data: Any) -> bool:
-    """Whether data goes through scikit-learn's checks: arrays, nested lists, pandas frames.
+    """Whether data goes through scikit-learn's checks: arrays, CSR, nested lists, pandas frames.
 
     >>> is_in_memory([[1.0, 2.0]]), is_in_memory("rows.parquet")
     (True, False)
     """
-    if hasattr(data, "nacre_source") or is_paths(data):
+    if hasattr(data, "nacre_source") or is_paths(data) or is_lazy(data):
         return False
     return not hasattr(data, "__arrow_c_stream__") or is_pandas(data)
 
@@ -38,6 +40,12 @@ def is_paths(data: Any) -> bool:
     return isinstance(data, str | os.PathLike)
 
 
+def is_lazy(data: Any) -> bool:
+    """Whether data is a lazy frame of polars; polars is not imported to find out."""
+    kind = type(data)
+    return kind.__name__ == "LazyFrame" and kind.__module__.partition(".")[0] == "polars"
+
+
 def is_pandas(data: Any) -> bool:
     """Whether data is a pandas object; pandas is not imported to find out."""
     return type(data).__module__.partition(".")[0] == "pandas"
@@ -46,7 +54,7 @@ def is_pandas(data: Any) -> bool:
 def plan_in_memory(
     estimator: Any, data: Any, y: Any, weight: Any, *, reset: bool, more: bool = False
 ) -> RowPlan:
-    """The plan of an array or a pandas frame.
+    """The plan of an array, sparse rows or a pandas frame.
 
     Args:
         estimator: whose feature names and number hold; with `reset` a bare one, which gets them.
@@ -55,11 +63,15 @@ def plan_in_memory(
     Raises:
         BadInput, BadType: with scikit-learn's sentence where it has one.
     """
+    schema = None if reset else estimator.state_.schema
+    asked, need = Read(data).given(y, weight), Need(estimator.takes, schema, more)
+    rows = _rows_of_types(data, need)
+    if rows is not None:
+        _validated(estimator, rows, reset, skip_check_array=True)
+        return _planned_typed(rows, asked, need)
     _check_frame(data)
     X = _validated(estimator, data, reset)
-    schema = None if reset else estimator.state_.schema
     names = getattr(estimator, "feature_names_in_", None)
-    asked, need = Read(data).given(y, weight), Need(estimator.takes_nan, schema, more)
     return _planned(X, names, asked, need, type(estimator).__name__)
 
 
@@ -72,20 +84,56 @@ def plan_of_read(asked: Read, need: Need) -> RowPlan:
     """
     from sklearn.utils.validation import check_array
 
+    rows = _rows_of_types(asked.data, need)
+    if rows is not None:
+        return _planned_typed(rows, asked, need)
     data, columns = asked.data, None
     if is_pandas(data):
-        data, asked = _picked(data, asked)
+        data, asked = _picked(_levelled(data, asked, need), asked)
         _check_frame(data)
     names = _names(data)
-    X = _called(check_array, data)
+    X = _called(check_array, data, need.takes)
     if asked.columns is not None and not is_pandas(asked.data):
-        columns = _positions(asked.columns, X.shape[1])
+        columns = positions(asked.columns, X.shape[1])
     d = X.shape[1] if columns is None else len(columns)
     if need.schema is not None:
         if names is not None and need.schema.names is not None:
             same_names(need.schema.names, names)
         same_width(need.schema, d, "the array")
     return _planned(X, names, asked, need, columns=columns)
+
+
+def _rows_of_types(data: Any, need: Need) -> Any:
+    """A pandas frame or an array that a learner wants as records; None where it is not."""
+    if not need.typed:
+        return None
+    if is_pandas(data):
+        return data if hasattr(data, "columns") else None
+    texts = rows_of_texts(data)
+    if texts is not None or need.schema is None or forms.is_sparse(data):
+        return texts
+    from sklearn.utils.validation import check_array
+
+    return _called(check_array, data, need.takes)
+
+
+def _planned_typed(rows: Any, asked: Read, need: Need) -> RowPlan:
+    """The plan of a pandas frame or an array as records."""
+    if is_pandas(rows):
+        rows = _levelled(rows, asked, need)
+        names = _names(rows)
+        rows, asked = _picked(rows, asked)
+    else:
+        names = None
+        if asked.columns is not None:
+            rows = rows[:, list(positions(asked.columns, rows.shape[1]))]
+    if need.schema is not None:
+        same_width(need.schema, rows.shape[1], "the rows")
+    from nacre.source.frames import plan_of_frame
+    from nacre.source.typed import names_later, table_of
+
+    table = table_of(rows, names_later(need.schema, rows.shape[1]))
+    return plan_of_frame(replace(asked, data=table, columns=None), need, names is not None)
 
 
 def _planned(
@@ -97,14 +145,14 @@ def _planned(
     *,
     columns: tuple[int, ...] | None = None,
 ) -> RowPlan:
-    n, d = len(X), X.shape[1] if columns is None else len(columns)
+    n, d = X.shape[0], X.shape[1] if columns is None else len(columns)
     named = None if names is None else [str(name) for name in names]
     dtype = need.dtype(asked, learning_dtype(X))
     judge = asked.judge(need, named, who)
     weight, y = weights(asked.weight, n, asked.bad), labels(asked.y, n)
     reader = ArrayReader(X, dtype, weight, y, columns, judge)
     if asked.bad == "error" and not is_mapped(X):
-        _look_through(reader, need.takes_nan)
+        _look_through(reader, "nan" in need.takes)
         reader = ArrayReader(X, dtype, weight, y, columns)
     if asked.root is not None:
         raise BadParameter(
@@ -117,7 +165,7 @@ def _planned(
         {name: reader},
         need.schema_of(named, d, dtype),
         times=event_times(asked.time, [name]),
-        shard_rows=asked.rows_per_shard,
+        shard_rows=asked.shard_rows,
         in_memory=True,
     )
 
@@ -125,35 +173,38 @@ def _planned(
 def _look_through(reader: ArrayReader, takes_nan: bool) -> None:
     """Raise for the first bad value, in blocks; nothing is cast where all is good."""
     for start in range(0, reader.n_rows, BATCH_ROWS):
-        rows = slice(start, start + BATCH_ROWS)
+        rows = slice(start, min(start + BATCH_ROWS, reader.n_rows))
         if not is_clean(reader.raw(rows), takes_nan, reader.dtype):
-            for _ in reader.read(start, min(rows.stop, reader.n_rows), BATCH_ROWS, 0):
+            for _ in reader.read(start, rows.stop, BATCH_ROWS, 0):
                 pass
 
 
-def _validated(estimator: Any, data: Any, reset: bool) -> Array:
+def _validated(estimator: Any, data: Any, reset: bool, **more: bool) -> Array:
     from sklearn.utils.validation import validate_data
 
     def check(data: Any, **options: Any) -> Array:
-        return validate_data(estimator, data, reset=reset, **options)
+        return validate_data(estimator, data, reset=reset, **(more or options))
 
-    return _called(check, data)
+    return _called(check, data, estimator.takes)
 
 
-def _called(check: Any, data: Any) -> Array:
-    """scikit-learn's check of a 2-D array, its errors as ours; numbers stay as they are."""
+def _called(check: Any, data: Any, takes: Sequence[str]) -> Array:
+    """scikit-learn's check of 2-D rows, its errors as ours; numbers stay as they are, CSR is made
+    canonical.
+    """
     if isinstance(data, np.ma.MaskedArray) or getattr(data, "dtype", np.dtype("f8")).kind in "mM":
         raise BadType(
             got=f"{type(data).__name__} of {data.dtype}",
             wanted="numbers without a mask",
             do="Fill what is masked with NaN, and turn times into numbers.",
         )
-    numeric = (
-        isinstance(data, np.ndarray) and data.dtype.kind in "fiub" and data.dtype.itemsize <= 8
-    )
+    typed = isinstance(data, np.ndarray) or forms.is_sparse(data)
+    numeric = typed and data.dtype.kind in "fiub" and data.dtype.itemsize <= 8
     dtype = None if numeric else [np.float64, np.float32]
+    form = "csr" if "sparse" in takes else False
     try:
-        return check(data, dtype=dtype, ensure_all_finite=False)
+        X = check(data, dtype=dtype, ensure_all_finite=False, accept_sparse=form)
+        return forms.as_csr(X) if forms.is_sparse(X) else X
     except NacreError:
         raise
     except (ValueError, TypeError) as error:
@@ -191,6 +242,17 @@ def _names(data: Any) -> list[str] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
+def _levelled(frame: Any, asked: Read, need: Need) -> Any:
+    """A pandas frame with the columns of the fit in its order, as `schema=` has it."""
+    known = need.schema.names if need.schema is not None else None
+    if asked.schema == "error" or known is None or asked.columns is not None:
+        return frame
+    special = [name for name in (asked.weight, asked.y) if isinstance(name, str)]
+    if asked.schema == "ignore":
+        missing(known, list(frame.columns), "the frame")
+    return frame.reindex(columns=[*known, *special])
+
+
 def _picked(frame: Any, asked: Read) -> tuple[Any, Read]:
     """The features of a pandas frame, and the request with weight and y taken out of it."""
     names = list(frame.columns)
@@ -200,7 +262,7 @@ def _picked(frame: Any, asked: Read) -> tuple[Any, Read]:
     if asked.columns is None:
         features = frame[[name for name in names if name not in special.values()]]
     elif isinstance(asked.columns[0], int):
-        features = frame.iloc[:, list(_positions(asked.columns, len(names)))]
+        features = frame.iloc[:, list(positions(asked.columns, len(names)))]
     else:
         missing([str(name) for name in asked.columns], names, "the frame")
         features = frame[list(asked.columns)]
@@ -208,7 +270,7 @@ def _picked(frame: Any, asked: Read) -> tuple[Any, Read]:
     return features, replace(asked, **taken)
 
 
-def _positions(columns: Sequence[str | int], d: int) -> tuple[int, ...]:
+def positions(columns: Sequence[str | int], d: int) -> tuple[int, ...]:
     """Positions of columns of an array, none below 0 or beyond its width."""
     if not all(isinstance(column, int) and -d <= column < d for column in columns):
         raise BadInput(

@@ -7,6 +7,8 @@ folder. So a file has one id whether it is listed, found by a glob, or found in 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -14,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.errors import BadInput, MissingExtra, NotFound, SameId
+from nacre.source.formats import chosen, is_data, without_secrets
 
-SUFFIX = ".parquet"
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -34,7 +36,9 @@ class File:
     @property
     def where(self) -> str:
         """Path or URI, for messages."""
-        return self.path if self.system is None else str(self.system.unstrip_protocol(self.path))
+        if self.system is None:
+            return self.path
+        return without_secrets(str(self.system.unstrip_protocol(self.path)))
 
     def source(self) -> Any:
         """What Arrow can open: a path, or an open file.
@@ -42,7 +46,11 @@ class File:
         Raises:
             FileNotFoundError, PermissionError, OSError: as the filesystem has it.
         """
-        return self.path if self.system is None else self.system.open(self.path, "rb")
+        if self.system is None:
+            return self.path
+        found = self.system.open(self.path, "rb")
+        # fsspec's memory gives all who open a file one object, with one place in it
+        return io.BytesIO(found.getvalue()) if isinstance(found, io.BytesIO) else found
 
 
 def files_of(data: Any, root: Any = None) -> dict[str, File]:
@@ -65,12 +73,15 @@ def files_of(data: Any, root: Any = None) -> dict[str, File]:
         folder, paths = _expanded(system, path, item)
         for file in (File(path, None if _is_local(system) else system) for path in paths):
             name = _relative(file.path, folder if base is None else base)
+            if "://" in file.path:  # of HTTP: what follows the path may be a key
+                name = name.partition("?")[0]
             _check_one(file, name, found, ids)
             found[name], ids[file] = file, name
     return dict(sorted(found.items()))
 
 
 def _check_one(file: File, name: str, found: dict[str, File], ids: dict[File, str]) -> None:
+    _check_name(file.path)
     other, before = found.get(name, file), ids.get(file, name)
     if other != file or before != name:
         raise SameId(
@@ -80,6 +91,18 @@ def _check_one(file: File, name: str, found: dict[str, File], ids: dict[File, st
             wanted="one id for every file",
             do="Say what ids are relative to: nacre.read(data, root=...), a folder above them all.",
         )
+
+
+def _check_name(name: str) -> None:
+    """Raise BadInput for a name that no other machine could be told."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise BadInput(
+            got=f"a path that is not UTF-8: {os.fsencode(name)!r}",
+            wanted="names in UTF-8: a file's id is made of its name",
+            do="Rename the file.",
+        ) from None
 
 
 def _below(item: Any) -> tuple[Any, str]:
@@ -93,13 +116,28 @@ def _below(item: Any) -> tuple[Any, str]:
         system, path = fsspec.core.url_to_fs(text)
     except ImportError as error:
         raise MissingExtra(
-            got=f"{text}: {error}", wanted="its package of fsspec", do="Install it."
+            got=f"{without_secrets(text)}: {error}",
+            wanted="its package of fsspec",
+            do="Install it.",
         ) from None
     except ValueError as error:
         raise NotFound(
-            got=f"{text}: {error}", wanted="a path or a URI that fsspec knows", do="Check the path."
+            got=f"{without_secrets(text)}: {error}",
+            wanted="a path or a URI that fsspec knows",
+            do="Check the path.",
         ) from None
-    return system, path
+    return system, _plain(path) if _is_local(system) else path
+
+
+def _plain(path: str) -> str:
+    """A path without `..` and doubled slashes, unless that would be another file, past a link."""
+    plain = os.path.normpath(path)
+    if ".." not in path.split("/"):
+        return plain
+    with contextlib.suppress(OSError):
+        if not os.path.samefile(plain, path):
+            return os.path.realpath(path)
+    return plain
 
 
 def _is_local(system: Any) -> bool:
@@ -108,10 +146,10 @@ def _is_local(system: Any) -> bool:
 
 def _expanded(system: Any, path: str, item: Any) -> tuple[str, list[str]]:
     """The folder that ids are relative to, and the files."""
-    wild = _WILD.search(path)
+    wild, item = _WILD.search(path), without_secrets(str(item))
     if system.isdir(path):
         folder, paths = path, list(_in_directory(system, path))
-        nothing = f"directory {item} without *{SUFFIX} files"
+        nothing = f"directory {item} without *.parquet files, or *.arrow, *.csv, *.npy, *.npz"
     elif wild is None or system.exists(path):
         folder, paths = path.rpartition("/")[0], [path] if system.exists(path) else []
         nothing = f"no file {item}"
@@ -121,16 +159,15 @@ def _expanded(system: Any, path: str, item: Any) -> tuple[str, list[str]]:
         nothing = f"no file that matches {item}"
     if not paths:
         raise NotFound(
-            got=nothing, wanted="Parquet files", do=f"Check the path (seen from {os.getcwd()})."
+            got=nothing, wanted="files of data", do=f"Check the path (seen from {os.getcwd()})."
         )
     return folder, paths
 
 
 def _in_directory(system: Any, folder: str) -> Iterator[str]:
     try:
-        for path in _below_local(folder) if _is_local(system) else sorted(system.find(folder)):
-            if path.endswith(SUFFIX) and _is_seen(path, folder):
-                yield path
+        below = _below_local(folder) if _is_local(system) else sorted(system.find(folder))
+        yield from chosen([path for path in below if is_data(path) and _is_seen(path, folder)])
     except PermissionError as error:
         raise BadInput(
             got=f"a folder that may not be read: {error.filename}",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from nacre.contract import Schema
 from nacre.errors import BadParameter, BadType
 from nacre.source.bad import Judge, Policy
-from nacre.source.plan import SHARD_ROWS
+
+Differing = Literal["error", "ignore", "pad"]
+DIFFERING = ("error", "ignore", "pad")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,9 @@ class Read:
     time: Any = None
     root: Any = None
     shard_rows: int | None = None
+    schema: Differing = "error"
+    delimiter: str | None = None
+    header: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.data, Read):
@@ -48,14 +53,14 @@ class Read:
         rows = self.shard_rows
         positive = isinstance(rows, int) and not isinstance(rows, bool) and rows >= 1
         _require(rows is None or positive, "shard_rows", rows, "an int, at least 1")
+        _require(self.schema in DIFFERING, "schema", self.schema, f"one of {DIFFERING}")
+        mark = self.delimiter
+        one = isinstance(mark, str) and len(mark) == 1 and mark.isascii() and mark not in '"\r\n'
+        _require(mark is None or one, "delimiter", mark, "one character, no quote or line end")
+        _require(isinstance(self.header, bool), "header", self.header, "True or False")
         self._check_columns()
         if self.dtype is not None:
             object.__setattr__(self, "dtype", _dtype(self.dtype))
-
-    @property
-    def rows_per_shard(self) -> int:
-        """`shard_rows`, or what it is where nobody says."""
-        return self.shard_rows or SHARD_ROWS
 
     def given(self, y: Any, weight: Any) -> Read:
         """The same, with the y and the weights that a method was given.
@@ -75,7 +80,7 @@ class Read:
 
     def judge(self, need: Need, names: Sequence[str] | None = None, who: str = "") -> Judge:
         """What is done with bad values in columns of these names."""
-        return Judge(self.bad, need.takes_nan, None if names is None else tuple(names), who)
+        return Judge(self.bad, "nan" in need.takes, None if names is None else tuple(names), who)
 
     def _check_columns(self) -> None:
         columns = self.columns
@@ -97,12 +102,12 @@ class Need:
     """What a learner needs of a plan.
 
     Attributes:
-        takes_nan: NaN is given to it instead of being a bad value.
+        takes: of the learner.
         schema: that of its fit, for later data; None in a fit.
         more: rows for `partial_fit`: an array's id is the digest of its content, not the empty one.
     """
 
-    takes_nan: bool = False
+    takes: Sequence[str] = ()
     schema: Schema | None = None
     more: bool = False
 
@@ -110,9 +115,22 @@ class Need:
         """What learning sees: the fit's dtype, else the one asked for, else the data's own."""
         return self.schema.dtype if self.schema is not None else asked.dtype or own
 
-    def schema_of(self, names: Sequence[str] | None, n_columns: int, dtype: str) -> Schema:
-        """The fit's schema, or a new one."""
-        return self.schema or Schema(None if names is None else tuple(names), n_columns, dtype)
+    @property
+    def typed(self) -> bool:
+        """Whether columns with names come as records: the learner takes them, and had such."""
+        return "records" in self.takes and (self.schema is None or self.schema.units is not None)
+
+    def schema_of(
+        self,
+        names: Sequence[str] | None,
+        n_columns: int,
+        dtype: str,
+        holds: tuple[str, ...] | None = None,
+        categories: tuple[tuple[str, ...] | None, ...] | None = None,
+    ) -> Schema:
+        """The fit's schema, or a new one; `holds`: what the columns of records hold."""
+        named = None if names is None else tuple(names)
+        return self.schema or Schema(named, n_columns, dtype, holds, categories)
 
 
 def _dtype(dtype: Any) -> str:

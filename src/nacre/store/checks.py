@@ -54,6 +54,11 @@ def fields_of(cls: type) -> dict[str, Any]:
     return {name: types[name] for name in lasting}
 
 
+def since(cls: type) -> set[str]:
+    """Fields that an older file lacks: those that came later."""
+    return {field.name for field in dataclasses.fields(cls) if field.metadata.get("later")}
+
+
 def below(path: str, key: str | int) -> str:
     """The path of an item; keys are quoted, so no two items of a value have one path.
 
@@ -128,9 +133,10 @@ class Check:
 
     def _fields(self, cls: type, found: dict[str, Node], path: str, depth: int) -> None:
         wanted = fields_of(cls)
-        if found.keys() != wanted.keys():
-            odd = shown(sorted(found.keys() ^ wanted.keys()))
-            corrupt(f"missing or unknown fields {odd} at {path}", f"those of {cls.__name__}")
+        odd = (found.keys() - wanted.keys()) | (wanted.keys() - found.keys() - since(cls))
+        if odd:
+            says = f"missing or unknown fields {shown(sorted(odd))} at {path}"
+            corrupt(says, f"those of {cls.__name__}")
         for name, node in found.items():
             self.walk(node, f"{path}.{name}", depth + 1)
             self.fits(node, wanted[name], f"{path}.{name}")

@@ -9,7 +9,8 @@ its tree, JSON in the array "tree", says which class and fields they are of:
 A tag (prefix, class name, edition) stands for a class in a closed list: the modules below, and what
 a program registers itself. A tag is never searched for as code; an unknown one is an error. The
 name and the fields of a class are part of the format: whoever changes them sets the class variable
-`edition` one higher. A dict is stored by sorted keys; a float has one NaN, arrays keep theirs.
+`edition` one higher, or marks a field that comes later (`canon.later`): older files lack it. A dict
+is stored by sorted keys; a float has one NaN, arrays keep theirs.
 
     register("acme.trees", Trees, Nodes, Split)  # for learners that are not nacre's own
 """
@@ -24,6 +25,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from nacre.canon import told_fields
 from nacre.contract import Learner, Model, Schema, State, Summary, View
 from nacre.errors import BadType, CorruptState, OtherBase
 from nacre.kinds import Array, KeyedSums, MomentSums, Rows, Table
@@ -40,10 +42,22 @@ KINDS: Mapping[str, type] = {
 }
 BUILT_IN = {  # prefix of tags -> module, whose dataclasses are on the list; loaded when first named
     "nacre.chain": "nacre.learn.chain",
+    "nacre.clip": "nacre.learn.prepare.clip",
+    "nacre.dedup": "nacre.learn.prepare.dedup",
+    "nacre.hashing": "nacre.learn.prepare.hashing",
+    "nacre.histogram": "nacre.learn.count.histogram",
     "nacre.impute": "nacre.learn.prepare.impute",
     "nacre.kmeans": "nacre.learn.cluster.kmeans",
+    "nacre.medians": "nacre.learn.cluster.medians",
+    "nacre.micro": "nacre.learn.cluster.micro",
     "nacre.moments": "nacre.learn.count.moments",
+    "nacre.onehot": "nacre.learn.prepare.onehot",
+    "nacre.parallel": "nacre.learn.cluster.parallel",
     "nacre.pca": "nacre.learn.reduce.pca",
+    "nacre.quantiles": "nacre.learn.count.quantiles",
+    "nacre.robust": "nacre.learn.prepare.robust",
+    "nacre.sample": "nacre.learn.count.sample",
+    "nacre.sampled": "nacre.learn.cluster.sampled",
     "nacre.scale": "nacre.learn.prepare.scale",
 }
 _PREFIXES = {module: prefix for prefix, module in BUILT_IN.items()}
@@ -185,7 +199,7 @@ def _node(value: Any, path: str, arrays: dict[str, Array]) -> checks.Node:
 
 def _object(value: Any, path: str, arrays: dict[str, Array]) -> checks.Node:
     cls: type = type(value)
-    tag, names = _tag_of(cls, path), checks.fields_of(cls)
+    tag, names = _tag_of(cls, path), told_fields(value)
     fields = {name: _node(getattr(value, name), f"{path}.{name}", arrays) for name in names}
     return {"class": tag, "fields": fields}
 

@@ -15,7 +15,7 @@ import numpy as np
 from nacre.contract import Array, Batch, Grade, Model, Summary
 from nacre.errors import UnknownName
 from nacre.estimator import Estimator, Incremental, require
-from nacre.kernel.moments import deviation_sums, products, square_sums
+from nacre.kernel.moments import deviation_sums, pivot_of, products, square_sums
 from nacre.kinds import MOMENTS, MomentSums, of
 
 NO_WEIGHT = np.empty(0)
@@ -26,6 +26,7 @@ class Spread(Model):
     """mean (d,), and m2 (d,) or (d, d) over n in all, once a pass has been made."""
 
     frame: ClassVar[tuple[str, ...]] = ("d", "full")
+    last_look: ClassVar[bool] = True
     d: int
     full: bool
     moments: MomentSums | None = None
@@ -47,19 +48,19 @@ def moments_of(batch: Batch, full: bool = False) -> MomentSums:
     X, weight = batch.X, NO_WEIGHT if batch.weight is None else batch.weight
     d = X.shape[1]
     n = batch.counted[1]
-    mean, m2 = np.zeros(d), np.zeros((d, d) if full else d)
     if n == 0:
-        return MomentSums(0.0, mean, m2)
+        return MomentSums(0.0, np.zeros(d), np.zeros((d, d) if full else d))
+    if full:
+        pivot = pivot_of(X, weight)
+        sums, m2 = products(X, weight, pivot)
+        m2 -= np.outer(sums, sums) / n
+        return MomentSums(n, pivot + sums / n, m2)
+    mean, m2, rest = np.zeros(d), np.zeros(d), np.zeros(d)
     deviation_sums(X, weight, np.zeros(d), mean)
     mean /= n
-    if full:
-        m2 = products(X, weight, mean)
-    else:
-        square_sums(X, weight, mean, m2)
-    rest = np.zeros(d)
+    square_sums(X, weight, mean, m2)
     deviation_sums(X, weight, mean, rest)  # the corrected two-pass algorithm (Chan et al. 1983)
-    m2 -= np.outer(rest, rest) / n if full else rest * rest / n
-    return MomentSums(n, mean + rest / n, m2)
+    return MomentSums(n, mean + rest / n, m2 - rest * rest / n)
 
 
 def freedom(n: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nacre.contract import Array, Batch, Grade, Model, Summary
+from nacre.errors import BadInput
 from nacre.estimator import Estimator, Incremental, OneToOneFeatureMixin, Transforms, require
 from nacre.kinds import MomentSums
 from nacre.learn.count.moments import ColumnMoments, moments_of
@@ -19,6 +20,7 @@ class Scaled(Model):
     """What is taken away from each column (d,), and what it is divided by (d,)."""
 
     frame: ClassVar[tuple[str, ...]] = ("d",)
+    last_look: ClassVar[bool] = True
     d: int
     mean: Array | None = None
     scale: Array | None = None
@@ -72,10 +74,13 @@ class Scale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
         return {"transform": ((batch.X - model.mean) / model.scale).astype(batch.X.dtype)}
 
     def inverse_transform(self, X: Array) -> Array:
-        """Rows as they were: (n, d) of what `transform` gave."""
+        """Rows as they were: (n, d) of what `transform` gave; integers become float64.
+
+        Raises:
+            BadInput: rows of another width.
+        """
         model = self._model()
-        X = np.asarray(X)
-        return (X * model.scale + model.mean).astype(X.dtype)
+        return taken_back(X, model.mean, model.scale)
 
     @property
     def mean_(self) -> Array:
@@ -93,6 +98,26 @@ class Scale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
         self._check_fitted()
         moments = self.state_.told.moments
         return moments.m2 / (moments.n or 1.0)
+
+
+def taken_back(X: Array, centre: Array, scale: Array) -> Array:
+    """(n, d) X * scale + centre, computed in float64, in X's dtype where that is a float.
+
+    >>> taken_back(np.array([[1], [2]]), np.array([0.5]), np.array([1.0])).ravel()
+    array([1.5, 2.5])
+
+    Raises:
+        BadInput: rows of another width.
+    """
+    X, d = np.asarray(X), len(centre)
+    if X.ndim != 2 or X.shape[1] != d:
+        raise BadInput(
+            got=f"rows of shape {X.shape}",
+            wanted=f"shape (n, {d})",
+            do="Pass what `transform` gave.",
+        )
+    back = X.astype(np.float64) * scale + centre
+    return back.astype(X.dtype) if X.dtype.kind == "f" else back
 
 
 def deviation(moments: MomentSums, n_rows: int) -> Array:

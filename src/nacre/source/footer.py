@@ -1,0 +1,312 @@
+"""What a Parquet file says of itself, and what of that can be true.
+
+A footer is a claim: rows, sizes and places that nobody has seen yet. What a plan is made of, and
+what memory is set aside by, is looked at here before anything is cut or allocated.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nacre.contract import Array
+from nacre.errors import BadInput, NacreError, NotFound
+from nacre.source import thrift
+from nacre.source.arrow import columns_of
+from nacre.source.columns import Column
+from nacre.source.paths import File
+
+PAGE = 1 << 20  # bytes that an open column takes: a page, as most writers cut them,
+DICTIONARY = 9 << 18  # and with a dictionary; measured: 2.1 MB of a column of random float32
+PAGE_HEADER = 32  # bytes that hold the kind and the sizes of a page
+I32 = 0x15  # the next field, which is an i32 of Thrift's compact protocol
+ROWS_PER_BYTE = 1 << 17  # of a file at most: more than any writer packs, and a plan stays small
+
+
+class Stamp(NamedTuple):
+    """Which writing of a file it is. Elsewhere than on this machine only the size is known."""
+
+    size: int
+    mtime_ns: int = 0
+    inode: int = 0
+
+
+class Outline(NamedTuple):
+    """What the plan needs of a file.
+
+    Attributes:
+        columns: all there are.
+        starts: the first row of each row group, then the number of rows.
+        open: bytes that reading a column takes at a time, by its path.
+        stamp: when the metadata were read.
+    """
+
+    columns: list[Column]
+    starts: Array
+    open: dict[str, int]
+    stamp: Stamp
+
+
+class ColumnChunk(NamedTuple):
+    """A column of a row group: bytes from `first` on, `packed` of them, that unpack to `size`.
+
+    Attributes:
+        pages: where its dictionary, if it has one, and its data begin.
+    """
+
+    path: str
+    first: int
+    packed: int
+    size: int
+    pages: tuple[int, ...]
+
+
+class RowGroup(NamedTuple):
+    """A row group."""
+
+    n_rows: int
+    size: int
+    columns: list[ColumnChunk]
+
+
+def outline(file: File) -> Outline:
+    """What the plan needs of a file.
+
+    Raises:
+        NotFound: it is not there.
+        BadInput: it is no Parquet, may not be read, or says of itself what cannot be.
+    """
+    with opened(file) as parquet:
+        stamp = stamp_of(file)
+        groups = _groups(file, parquet.metadata, stamp.size)
+        starts = np.cumsum([0, *(group.n_rows for group in groups)], dtype=np.int64)
+        return Outline(columns_of(parquet.schema_arrow), starts, _open_bytes(file, groups), stamp)
+
+
+@contextmanager
+def opened(file: File, **options: Any) -> Iterator[Any]:
+    """An open pyarrow ParquetFile; what goes wrong with it is an error of ours.
+
+    Raises:
+        NotFound: it is not there.
+        BadInput: it may not be read, is no plain file, is empty, no Parquet, cut short or damaged.
+    """
+    try:
+        with ExitStack() as stack:
+            if file.system is None:
+                _check_plain(file.path)
+            source = file.source()
+            if file.system is not None:
+                stack.enter_context(source)
+            yield stack.enter_context(pq.ParquetFile(source, **options))
+    except NacreError:
+        raise
+    except FileNotFoundError:
+        raise NotFound(
+            got=f"no file {file.where}", wanted="a Parquet file", do="Check the path."
+        ) from None
+    except PermissionError:
+        raise BadInput(
+            got="a file that may not be read",
+            wanted="one that may",
+            do="Change its permissions.",
+            where=file.where,
+        ) from None
+    except UnicodeDecodeError:
+        raise BadInput(
+            got="a column whose name is not UTF-8",
+            wanted="names in UTF-8, as Parquet has them",
+            do="Write the file anew with other names.",
+            where=file.where,
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(file.where, str(error).partition("\n")[0]) from None
+
+
+def damaged(where: str, why: str) -> BadInput:
+    """The error for a file that is not what it says."""
+    return BadInput(
+        got=f"a file that is no Parquet, cut short or damaged ({why})",
+        wanted="a whole Parquet file",
+        do="Write it anew, or leave it out.",
+        where=where,
+    )
+
+
+def stamp_of(file: File) -> Stamp:
+    """Which writing of the file is there now.
+
+    Raises:
+        NotFound: it is not there any more.
+    """
+    if file.system is not None:
+        return Stamp(int(file.system.size(file.path) or 0))
+    try:
+        found = os.stat(file.path)
+    except OSError:
+        raise NotFound(
+            got=f"no file {file.where}", wanted="the one of the plan", do="Check the path."
+        ) from None
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def check_stamp(now: Stamp, then: Stamp, where: str) -> None:
+    """Raise BadInput for a file that was written anew since the plan was made."""
+    if now != then:
+        raise rewritten(
+            f"{now.size} bytes written at {now.mtime_ns} ns, inode {now.inode}",
+            f"{then.size} bytes, {then.mtime_ns} ns and inode {then.inode}",
+            where,
+        )
+
+
+def check_rows(metadata: Any, starts: Array, group: int, where: str) -> None:
+    """Raise BadInput for another number of rows, or of row groups, than the plan was made of."""
+    n_groups = len(starts) - 1
+    size = metadata.row_group(group).num_rows if group < metadata.num_row_groups else 0
+    now = metadata.num_rows, metadata.num_row_groups, size
+    then = int(starts[-1]), n_groups, int(starts[group + 1] - starts[group]) if n_groups else 0
+    if now != then:
+        raise rewritten(
+            f"{now[0]} rows in {now[1]} row groups", f"the {then[0]} in {then[1]}", where
+        )
+
+
+def rewritten(now: str, then: str, where: str) -> BadInput:
+    """The error for a file that is not the one of the plan any more."""
+    return BadInput(
+        got=now,
+        wanted=f"{then} that there were when the plan was made",
+        do="Write files under a new name, and fit again.",
+        where=where,
+    )
+
+
+def _check_plain(path: str) -> None:
+    """Raise BadInput for a pipe or device, which would be waited for or never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise BadInput(
+            got="a pipe, a device or a folder",
+            wanted="a plain file",
+            do="Leave it out, or write what it gives into a file.",
+            where=path,
+        )
+
+
+def _groups(file: File, metadata: Any, size: int) -> list[RowGroup]:
+    """The row groups of a file of `size` bytes (0: not known).
+
+    Raises:
+        BadInput: numbers that cannot be true.
+    """
+    try:
+        groups = [_group(group) for group in thrift.struct(_footer(file)).get(4, [])]
+    except (thrift.Damaged, KeyError, TypeError, AttributeError, ValueError):
+        raise damaged(file.where, "row groups that are none") from None
+    rows = [group.n_rows for group in groups]
+    if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows:
+        raise damaged(file.where, f"{metadata.num_rows} rows in all, in row groups {sum(rows)}")
+    if size and sum(rows) > size * ROWS_PER_BYTE:
+        raise damaged(file.where, f"{sum(rows)} rows in {size} bytes")
+    if len(groups) != metadata.num_row_groups:
+        raise damaged(file.where, f"{metadata.num_row_groups} row groups, {len(groups)} told")
+    for number, group in enumerate(groups):
+        if len(group.columns) != metadata.num_columns:
+            raise damaged(file.where, f"row group {number} of {len(group.columns)} columns")
+        for column in group.columns:
+            _check_column(column, number, size, file.where)
+    return groups
+
+
+def _check_column(column: ColumnChunk, number: int, size: int, where: str) -> None:
+    first, last = column.first, column.first + column.packed
+    end = max(last, *column.pages)
+    if not (0 <= first <= last and (not size or end <= size) and column.size >= 0):
+        told = f"bytes {first} to {end} of {size}"
+        raise damaged(where, f"row group {number}, column {column.path!r}: {told}")
+
+
+def _footer(file: File) -> bytes:
+    """The metadata as they are written: before the last 8 bytes, which hold their length."""
+    tail = _tail(file, 1 << 16)
+    length = int.from_bytes(tail[-8:-4], "little")
+    if length + 8 > len(tail):
+        tail = _tail(file, length + 8)
+    return tail[-8 - length : -8]
+
+
+def _tail(file: File, length: int) -> bytes:
+    if file.system is not None:
+        return bytes(file.system.tail(file.path, length))
+    with open(file.path, "rb") as data:
+        size = data.seek(0, os.SEEK_END)
+        data.seek(max(0, size - length))
+        return data.read(length)
+
+
+def _group(told: dict[int, Any]) -> RowGroup:
+    """Of a struct RowGroup (parquet.thrift)."""
+    return RowGroup(int(told[3]), int(told[2]), [_column(chunk[3]) for chunk in told[1]])
+
+
+def _column(told: dict[int, Any]) -> ColumnChunk:
+    """Of a struct ColumnMetaData (parquet.thrift)."""
+    pages = tuple(int(told[field]) for field in (11, 9) if field in told)
+    path = b".".join(told[3]).decode("utf-8", "backslashreplace")
+    return ColumnChunk(path, min(pages), int(told[7]), int(told[6]), pages)
+
+
+def _open_bytes(file: File, groups: list[RowGroup]) -> dict[str, int]:
+    """Bytes that each column takes while it is open, at most, in the largest row groups."""
+    taken: dict[str, int] = {}
+    for largest in ("n_rows", "size"):
+        group = max(groups, key=lambda group: int(getattr(group, largest)), default=None)
+        columns = [] if group is None else group.columns
+        for column, first in zip(columns, _first_pages(file, columns), strict=True):
+            if first > max(column.size, PAGE):
+                raise damaged(file.where, f"a page of {first} bytes in {column.path!r}")
+            usual = DICTIONARY if len(column.pages) > 1 else PAGE
+            now = min(column.size, max(usual, first))
+            taken[column.path] = max(taken.get(column.path, 0), now)
+    return taken
+
+
+def _first_pages(file: File, columns: list[ColumnChunk]) -> list[int]:
+    """Bytes that the first page of each column unpacks to, and its dictionary; as its header says.
+
+    Some writers cut no pages: then a whole column of a row group is unpacked at once.
+    """
+    if file.system is not None:
+        return [0] * len(columns)
+    with open(file.path, "rb", buffering=0) as pages:
+        heads = [
+            [os.pread(pages.fileno(), PAGE_HEADER, at) for at in column.pages] for column in columns
+        ]
+    return [sum(map(page_size, head)) for head in heads]
+
+
+def page_size(head: bytes) -> int:
+    """Bytes that a page unpacks to, by the beginning of its header; 0 where it is none.
+
+    Its first fields are the page's kind and its unpacked size (parquet.thrift, PageHeader).
+
+    >>> page_size(bytes([0x15, 0x04, 0x15, 0x80, 0x10, 0x15, 0x02]) + bytes(9))
+    1024
+    """
+    try:
+        at, sizes = 0, []
+        for _ in range(2):
+            if head[at] != I32:
+                return 0
+            value, at = thrift.integer(head, at + 1)
+            sizes.append(value)
+    except IndexError:
+        return 0
+    return max(0, sizes[1])
