@@ -239,7 +239,7 @@ def main() -> None:
     on = _stage.machine()
     done = []
     for contest in contests(options.tiny, wanted):
-        contest.run(1 if options.tiny else options.runs, patience=30)
+        contest.run(1 if options.tiny else options.runs, patience=12)
         contest.show()
         done.append(contest)
     if not options.tiny:
