@@ -50,7 +50,11 @@ def wide(seed: int, n: int) -> Rows:
     """(n, 40) float64: falling variances along oblique directions, far from 0."""
     drawn = np.random.default_rng([seed, 4]).normal(size=(n, 40))
     turn = np.linalg.qr(np.random.default_rng([seed, 5]).normal(size=(40, 40)))[0]
-    return (drawn * 0.8 ** np.arange(40)) @ turn + 10.0, None
+    falling = drawn * 0.8 ** np.arange(40)
+    # column by column, as a product of matrices rounds a row by how many there are
+    return sum(
+        column[:, None] * row for column, row in zip(falling.T, turn, strict=True)
+    ) + 10.0, None
 
 
 def wide32(seed: int, n: int) -> Rows:
