@@ -15,7 +15,7 @@ import pytest
 from nacre.contract import EVERYTHING
 from nacre.engine.serial import Serial
 from nacre.engine.threads import Threads
-from nacre.source import decoded, parquet
+from nacre.source import decoded, parquet, stitched
 from nacre.source.plan import RowPlan
 from nacre.source.read import plan_of, read
 from tests.source.adapters import columns, table
@@ -41,7 +41,7 @@ def n_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(len(batch))
         return made(batch, *options)
 
-    monkeypatch.setattr(parquet, "chunk", counted)
+    monkeypatch.setattr(stitched, "chunk", counted)
     monkeypatch.setattr(parquet, "CHUNK_VALUES", 0)
     monkeypatch.setattr(parquet, "LEAST_CHUNK", 500)
     return found
@@ -133,7 +133,7 @@ def test_who_is_alone_has_the_next_rows_decoded_meanwhile(
         names.append(threading.current_thread().name)
         return made(*given)
 
-    monkeypatch.setattr(parquet, "chunk", named)
+    monkeypatch.setattr(stitched, "chunk", named)
     for n_cores, ahead in ((2, True), (1, False)):
         monkeypatch.setattr(decoded, "cores", lambda n=n_cores: n)
         names.clear()

@@ -17,8 +17,8 @@ import pytest
 import nacre
 from nacre.errors import BadInput, NacreError, NotFound, OutOfMemory
 from nacre.source.footer import page_size
-from nacre.source.parquet import ParquetReader
 from nacre.source.read import plan_of, read
+from nacre.source.stitched import StitchedReader
 from tests.source.adapters import columns, table
 from tests.source.refusal import refused
 
@@ -122,7 +122,7 @@ def test_a_page_that_unpacks_to_more_than_the_memory_is_not_unpacked(
     assert path.stat().st_size < 100_000
     assert plan_of(path).shards[0].reading > 16_000_000  # the truth: pages are mostly 1 MB
     monkeypatch.setattr("nacre.engine.cache.UNREFUSED", 1 << 20)
-    monkeypatch.setattr(ParquetReader, "read", None)  # not a row, not even the first
+    monkeypatch.setattr(StitchedReader, "read", None)  # not a row, not even the first
     for engine in ("serial", "threads:2"):
         fit = lambda engine=engine: nacre.PCA(1).fit(path, memory="20MB", engine=engine)  # noqa: E731
         refused(OutOfMemory, fit, "to unpack at a time", "memory=20000000", "Allow", str(path))
@@ -208,6 +208,6 @@ def test_what_a_writer_without_pages_takes_is_known(tmp_path: Path) -> None:
     usual = plan_of(written(tmp_path, 1_000_000, **PLAIN)).ids["rows.parquet"]
     path = written(tmp_path, 1_000_000, **ONE_PAGE, **PLAIN)
     reader = plan_of(path).ids["rows.parquet"]
-    assert isinstance(reader, ParquetReader)
-    assert isinstance(usual, ParquetReader)
+    assert isinstance(reader, StitchedReader)
+    assert isinstance(usual, StitchedReader)
     assert reader.reading - usual.reading > 4 * 2_500_000

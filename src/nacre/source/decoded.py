@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from nacre.contract import Array
-from nacre.source.footer import damaged
+from nacre.source.opening import damaged
 from nacre.source.paths import File
 
 KINDS = {"float32": pa.types.is_float32, "float64": pa.types.is_float64}
@@ -70,13 +70,13 @@ class Rows:
     """The rows of a file from row `at` on.
 
     Attributes:
-        file: it.
+        file: it; `what` names its format in messages.
         at: the row that comes next.
         until: no row after this one is decoded ahead.
     """
 
-    def __init__(self, file: File, at: int, chunks: Generator[Any], crew: Crew) -> None:
-        self.file, self.at, self.until = file, at, 0
+    def __init__(self, file: File, what: str, at: int, chunks: Generator[Any], crew: Crew) -> None:
+        self.file, self.what, self.at, self.until = file, what, at, 0
         self._chunks, self._crew = chunks, crew
         self._rest: Any = ()  # decoded, and not yet taken
         self._coming: Future[Any] | None = None
@@ -99,7 +99,7 @@ class Rows:
         coming, self._coming = self._coming, None
         chunk = next(self._chunks, None) if coming is None else coming.result()
         if chunk is None:
-            raise damaged(self.file.where, f"no row {self.at}")
+            raise damaged(self.file.where, self.what, f"no row {self.at}")
         if self.at + len(chunk) < self.until and self._crew.has_a_core:
             self._coming = self._crew.ahead.submit(next, self._chunks, None)
         return chunk

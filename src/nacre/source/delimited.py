@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,8 +28,7 @@ from nacre.contract import Array
 from nacre.errors import BadInput
 from nacre.source.arrow import columns_of
 from nacre.source.columns import Column
-from nacre.source.footer import Stamp, check_stamp, rewritten, stamp_of
-from nacre.source.opening import damaged, opened
+from nacre.source.opening import Stamp, check_stamp, damaged, opened, rewritten, stamp_of
 from nacre.source.paths import File
 from nacre.source.stitched import LOST
 
@@ -74,6 +73,7 @@ class CsvGroups:
         stamp: when this was found out.
     """
 
+    what: ClassVar[str] = WHAT
     schema: Any
     starts: Array
     offsets: Array

@@ -7,35 +7,27 @@ what memory is set aside by, is looked at here before anything is cut or allocat
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nacre.contract import Array
-from nacre.errors import BadInput, NacreError, NotFound
+from nacre.errors import BadInput
 from nacre.source import thrift
 from nacre.source.arrow import columns_of
 from nacre.source.columns import Column
+from nacre.source.opening import Stamp, damaged, explained, rewritten, stamp_of
 from nacre.source.paths import File
 
+WHAT = "Parquet"
 PAGE = 1 << 20  # bytes that an open column takes: a page, as most writers cut them,
 DICTIONARY = 9 << 18  # and with a dictionary; measured: 2.1 MB of a column of random float32
 PAGE_HEADER = 32  # bytes that hold the kind and the sizes of a page
 I32 = 0x15  # the next field, which is an i32 of Thrift's compact protocol
 ROWS_PER_BYTE = 1 << 17  # of a file at most: more than any writer packs, and a plan stays small
-
-
-class Stamp(NamedTuple):
-    """Which writing of a file it is. Elsewhere than on this machine only the size is known."""
-
-    size: int
-    mtime_ns: int = 0
-    inode: int = 0
 
 
 class Outline(NamedTuple):
@@ -95,76 +87,21 @@ def opened(file: File, **options: Any) -> Iterator[Any]:
     """An open pyarrow ParquetFile; what goes wrong with it is an error of ours.
 
     Raises:
-        NotFound: it is not there.
-        BadInput: it may not be read, is no plain file, is empty, no Parquet, cut short or damaged.
+        NotFound, BadInput, Unavailable: as opening.explained; a column's name is not UTF-8.
     """
-    try:
-        with ExitStack() as stack:
-            if file.system is None:
-                _check_plain(file.path)
-            source = file.source()
-            if file.system is not None:
-                stack.enter_context(source)
+    with explained(file, WHAT), ExitStack() as stack:
+        source = file.source()
+        if file.system is not None:
+            stack.enter_context(source)
+        try:
             yield stack.enter_context(pq.ParquetFile(source, **options))
-    except NacreError:
-        raise
-    except FileNotFoundError:
-        raise NotFound(
-            got=f"no file {file.where}", wanted="a Parquet file", do="Check the path."
-        ) from None
-    except PermissionError:
-        raise BadInput(
-            got="a file that may not be read",
-            wanted="one that may",
-            do="Change its permissions.",
-            where=file.where,
-        ) from None
-    except UnicodeDecodeError:
-        raise BadInput(
-            got="a column whose name is not UTF-8",
-            wanted="names in UTF-8, as Parquet has them",
-            do="Write the file anew with other names.",
-            where=file.where,
-        ) from None
-    except (pa.ArrowException, OSError) as error:
-        raise damaged(file.where, str(error).partition("\n")[0]) from None
-
-
-def damaged(where: str, why: str) -> BadInput:
-    """The error for a file that is not what it says."""
-    return BadInput(
-        got=f"a file that is no Parquet, cut short or damaged ({why})",
-        wanted="a whole Parquet file",
-        do="Write it anew, or leave it out.",
-        where=where,
-    )
-
-
-def stamp_of(file: File) -> Stamp:
-    """Which writing of the file is there now.
-
-    Raises:
-        NotFound: it is not there any more.
-    """
-    if file.system is not None:
-        return Stamp(int(file.system.size(file.path) or 0))
-    try:
-        found = os.stat(file.path)
-    except OSError:
-        raise NotFound(
-            got=f"no file {file.where}", wanted="the one of the plan", do="Check the path."
-        ) from None
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def check_stamp(now: Stamp, then: Stamp, where: str) -> None:
-    """Raise BadInput for a file that was written anew since the plan was made."""
-    if now != then:
-        raise rewritten(
-            f"{now.size} bytes written at {now.mtime_ns} ns, inode {now.inode}",
-            f"{then.size} bytes, {then.mtime_ns} ns and inode {then.inode}",
-            where,
-        )
+        except UnicodeDecodeError:
+            raise BadInput(
+                got="a column whose name is not UTF-8",
+                wanted="names in UTF-8, as Parquet has them",
+                do="Write the file anew with other names.",
+                where=file.where,
+            ) from None
 
 
 def check_rows(metadata: Any, starts: Array, group: int, where: str) -> None:
@@ -179,27 +116,6 @@ def check_rows(metadata: Any, starts: Array, group: int, where: str) -> None:
         )
 
 
-def rewritten(now: str, then: str, where: str) -> BadInput:
-    """The error for a file that is not the one of the plan any more."""
-    return BadInput(
-        got=now,
-        wanted=f"{then} that there were when the plan was made",
-        do="Write files under a new name, and fit again.",
-        where=where,
-    )
-
-
-def _check_plain(path: str) -> None:
-    """Raise BadInput for a pipe or device, which would be waited for or never end."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise BadInput(
-            got="a pipe, a device or a folder",
-            wanted="a plain file",
-            do="Leave it out, or write what it gives into a file.",
-            where=path,
-        )
-
-
 def _groups(file: File, metadata: Any, size: int) -> list[RowGroup]:
     """The row groups of a file of `size` bytes (0: not known).
 
@@ -207,19 +123,21 @@ def _groups(file: File, metadata: Any, size: int) -> list[RowGroup]:
         BadInput: numbers that cannot be true.
     """
     try:
-        groups = [_group(group) for group in thrift.struct(_footer(file)).get(4, [])]
+        groups = [_group(group) for group in thrift.struct(footer(file)[:-8]).get(4, [])]
     except (thrift.Damaged, KeyError, TypeError, AttributeError, ValueError):
-        raise damaged(file.where, "row groups that are none") from None
+        raise damaged(file.where, WHAT, "row groups that are none") from None
     rows = [group.n_rows for group in groups]
     if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows:
-        raise damaged(file.where, f"{metadata.num_rows} rows in all, in row groups {sum(rows)}")
+        raise damaged(
+            file.where, WHAT, f"{metadata.num_rows} rows in all, in row groups {sum(rows)}"
+        )
     if size and sum(rows) > size * ROWS_PER_BYTE:
-        raise damaged(file.where, f"{sum(rows)} rows in {size} bytes")
+        raise damaged(file.where, WHAT, f"{sum(rows)} rows in {size} bytes")
     if len(groups) != metadata.num_row_groups:
-        raise damaged(file.where, f"{metadata.num_row_groups} row groups, {len(groups)} told")
+        raise damaged(file.where, WHAT, f"{metadata.num_row_groups} row groups, {len(groups)} told")
     for number, group in enumerate(groups):
         if len(group.columns) != metadata.num_columns:
-            raise damaged(file.where, f"row group {number} of {len(group.columns)} columns")
+            raise damaged(file.where, WHAT, f"row group {number} of {len(group.columns)} columns")
         for column in group.columns:
             _check_column(column, number, size, file.where)
     return groups
@@ -230,16 +148,16 @@ def _check_column(column: ColumnChunk, number: int, size: int, where: str) -> No
     end = max(last, *column.pages)
     if not (0 <= first <= last and (not size or end <= size) and column.size >= 0):
         told = f"bytes {first} to {end} of {size}"
-        raise damaged(where, f"row group {number}, column {column.path!r}: {told}")
+        raise damaged(where, WHAT, f"row group {number}, column {column.path!r}: {told}")
 
 
-def _footer(file: File) -> bytes:
-    """The metadata as they are written: before the last 8 bytes, which hold their length."""
+def footer(file: File) -> bytes:
+    """The metadata as they are written, with the last 8 bytes, which hold their length."""
     tail = _tail(file, 1 << 16)
-    length = int.from_bytes(tail[-8:-4], "little")
-    if length + 8 > len(tail):
-        tail = _tail(file, length + 8)
-    return tail[-8 - length : -8]
+    length = 8 + int.from_bytes(tail[-8:-4], "little")
+    if length > len(tail):
+        tail = _tail(file, length)
+    return tail[-length:]
 
 
 def _tail(file: File, length: int) -> bytes:
@@ -271,7 +189,7 @@ def _open_bytes(file: File, groups: list[RowGroup]) -> dict[str, int]:
         columns = [] if group is None else group.columns
         for column, first in zip(columns, _first_pages(file, columns), strict=True):
             if first > max(column.size, PAGE):
-                raise damaged(file.where, f"a page of {first} bytes in {column.path!r}")
+                raise damaged(file.where, WHAT, f"a page of {first} bytes in {column.path!r}")
             usual = DICTIONARY if len(column.pages) > 1 else PAGE
             now = min(column.size, max(usual, first))
             taken[column.path] = max(taken.get(column.path, 0), now)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,7 @@ import pyarrow as pa
 from nacre.contract import Array
 from nacre.source.arrow import columns_of
 from nacre.source.columns import Column
-from nacre.source.footer import Stamp, check_stamp, rewritten, stamp_of
-from nacre.source.opening import damaged, opened
+from nacre.source.opening import Stamp, check_stamp, damaged, opened, rewritten, stamp_of
 from nacre.source.paths import File
 
 WHAT = "Arrow IPC"
@@ -38,6 +37,7 @@ class IpcGroups:
         mapped: whether its columns lie in the mapped file as they are computed with.
     """
 
+    what: ClassVar[str] = WHAT
     schema: Any
     starts: Array
     stamp: Stamp

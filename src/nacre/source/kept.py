@@ -16,10 +16,12 @@ from nacre.errors import BadParameter
 from nacre.source.arrow import Picked
 from nacre.source.columns import listed
 from nacre.source.decoded import Places, cores
+from nacre.source.footer import footer
 from nacre.source.frames import collected
 from nacre.source.memory import is_lazy
+from nacre.source.parquet import ParquetGroups
 from nacre.source.plan import Cut, Reader, RowPlan, content
-from nacre.source.stitched import ParquetGroups, StitchedReader
+from nacre.source.stitched import StitchedReader
 from nacre.source.terms import Read
 
 
@@ -147,19 +149,9 @@ def _fingerprint(reader: Reader) -> str:
     if file.system is not None:
         return str(file.system.ukey(file.path))[:32]
     found = os.stat(file.path)
-    groups = getattr(reader, "groups", None)
-    end = _footer if isinstance(groups, ParquetGroups) else _ends
-    return f"{found.st_size}-{found.st_mtime_ns}-{end(file.path)}"
-
-
-def _footer(path: str) -> str:
-    """Digest of what a Parquet file says of itself."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(0, size - 8))
-        length = int.from_bytes(file.read(4), "little")
-        file.seek(max(0, size - 8 - length))
-        return hashlib.sha256(file.read()).hexdigest()[:16]
+    parquet = isinstance(getattr(reader, "groups", None), ParquetGroups)
+    end = hashlib.sha256(footer(file)).hexdigest()[:16] if parquet else _ends(file.path)
+    return f"{found.st_size}-{found.st_mtime_ns}-{end}"
 
 
 def _ends(path: str) -> str:

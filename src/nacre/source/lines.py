@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +14,7 @@ from nacre.errors import BadInput
 from nacre.source.arrow import columns_of
 from nacre.source.columns import Column
 from nacre.source.delimited import BLOCK, BOM, LONGEST, text_of
-from nacre.source.footer import Stamp, check_stamp, rewritten, stamp_of
-from nacre.source.opening import damaged
+from nacre.source.opening import Stamp, check_stamp, damaged, rewritten, stamp_of
 from nacre.source.paths import File
 from nacre.source.stitched import LOST
 
@@ -34,6 +33,7 @@ class LineGroups:
         skip: lines that are not UTF-8 are left out, not an error.
     """
 
+    what: ClassVar[str] = WHAT
     starts: Array
     offsets: Array
     stamp: Stamp

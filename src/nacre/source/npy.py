@@ -26,9 +26,8 @@ from nacre.errors import BadInput, BadType, NacreError, OutOfMemory
 from nacre.source.arrays import ArrayReader, learning_dtype
 from nacre.source.columns import listed, same_width
 from nacre.source.decoded import Places, Rows
-from nacre.source.footer import Stamp, check_stamp, stamp_of
 from nacre.source.memory import positions
-from nacre.source.opening import damaged, opened
+from nacre.source.opening import Stamp, check_stamp, damaged, opened, stamp_of
 from nacre.source.paths import File
 from nacre.source.plan import BATCH_ROWS, RowPlan, cut
 from nacre.source.terms import Need, Read
@@ -115,7 +114,7 @@ class StoredRows:
     def _unpacked(self, first: int, stop: int) -> Array:
         def anew() -> Rows:
             pieces = unpacked(self.file, self.layout, self.stamp)
-            return Rows(self.file, 0, pieces, self.places.crew)
+            return Rows(self.file, WHAT, 0, pieces, self.places.crew)
 
         rows = self.places.taken(self.file, 0, first, anew)
         try:

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -16,30 +16,50 @@ from nacre.source.paths import File
 OURS = ("builtins", "nacre", "struct", "zipfile", "zlib")  # errors of no client of a store
 
 
+class Stamp(NamedTuple):
+    """Which writing of a file it is. Elsewhere than on this machine only the size is known."""
+
+    size: int
+    mtime_ns: int = 0
+    inode: int = 0
+
+
 @contextmanager
 def opened(file: File, what: str) -> Iterator[Any]:
     """An open binary file; `what` says for messages which kind of file is wanted.
 
     Raises:
+        NotFound, BadInput: as explained.
+    """
+    with explained(file, what), _open(file) as data:
+        yield data
+
+
+@contextmanager
+def explained(file: File, what: str) -> Iterator[None]:
+    """A block that opens and reads a file, where what goes wrong with it is an error of ours.
+
+    Raises:
         NotFound: it is not there.
         BadInput: it may not be read, is no plain file, is empty, or damaged.
+        Unavailable: the store that it lies in does not answer.
     """
     try:
         if file.system is None:
             _check_plain(file.path)
-        with _open(file) as data:
-            yield data
+        yield
     except NacreError:
         raise
     except FileNotFoundError:
         raise NotFound(
-            got=f"no file {file.where}", wanted=f"a file of {what}", do="Check the path."
+            got=f"no file {file.where}", wanted=f"a {what} file", do="Check the path."
         ) from None
     except PermissionError:
+        here = "Change its permissions."
         raise BadInput(
             got="a file that may not be read",
             wanted="one that may",
-            do="Change its permissions, or give the credentials to fsspec.",
+            do=here if file.system is None else "Give fsspec credentials that may read it.",
             where=file.where,
         ) from None
     except (pa.ArrowException, OSError) as error:
@@ -105,7 +125,44 @@ def damaged(where: str, what: str, why: str) -> BadInput:
     """The error for a file that is not what its name says."""
     return BadInput(
         got=f"a file that is no {what}, cut short or damaged ({why})",
-        wanted=f"a whole file of {what}",
+        wanted=f"a whole {what} file",
         do="Write it anew, or leave it out.",
+        where=where,
+    )
+
+
+def stamp_of(file: File) -> Stamp:
+    """Which writing of the file is there now.
+
+    Raises:
+        NotFound: it is not there any more.
+    """
+    if file.system is not None:
+        return Stamp(int(file.system.size(file.path) or 0))
+    try:
+        found = os.stat(file.path)
+    except OSError:
+        raise NotFound(
+            got=f"no file {file.where}", wanted="the one of the plan", do="Check the path."
+        ) from None
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def check_stamp(now: Stamp, then: Stamp, where: str) -> None:
+    """Raise BadInput for a file that was written anew since the plan was made."""
+    if now != then:
+        raise rewritten(
+            f"{now.size} bytes written at {now.mtime_ns} ns, inode {now.inode}",
+            f"{then.size} bytes, {then.mtime_ns} ns and inode {then.inode}",
+            where,
+        )
+
+
+def rewritten(now: str, then: str, where: str) -> BadInput:
+    """The error for a file that is not the one of the plan any more."""
+    return BadInput(
+        got=now,
+        wanted=f"{then} that there were when the plan was made",
+        do="Write files under a new name, and fit again.",
         where=where,
     )

@@ -22,13 +22,15 @@ from nacre.source.arrow import Picked, columns_of
 from nacre.source.columns import Column, features, held, listed
 from nacre.source.decoded import Places
 from nacre.source.footer import outline
-from nacre.source.parquet import AT_ONCE
+from nacre.source.parquet import ParquetGroups
 from nacre.source.partitions import partitions
 from nacre.source.paths import File
 from nacre.source.plan import RowPlan, cut
-from nacre.source.stitched import Constants, Groups, ParquetGroups, StitchedReader
+from nacre.source.stitched import Constants, Groups, StitchedReader
 from nacre.source.terms import Need, Read
 from nacre.source.times import event_times
+
+AT_ONCE = 8  # files that are looked at at a time; remote ones are mostly waited for
 
 There = dict[str, list[Column]]  # batch id -> its columns
 
@@ -60,8 +62,7 @@ def plan_of_tables(asked: Read, need: Need, files: Mapping[str, File], format: s
         found, fixed = groups[name], _of_file(constants[name], picked)
         inside = [column for column in picked.names if column not in fixed]
         reading = found.reading(inside or [found.columns[0].name])
-        about = (files[name], found.starts, found.stamp, reading, picked, judge, places)
-        return StitchedReader(*about, found, fixed)
+        return StitchedReader(files[name], found, fixed, reading, picked, judge, places)
 
     return cut(
         {name: reader(name) for name in files},
@@ -119,7 +120,7 @@ def _outlines(asked: Read, need: Need, files: Mapping[str, File], format: str) -
 
 
 def _parquet(file: File) -> ParquetGroups:
-    return ParquetGroups(outline(file))
+    return ParquetGroups(*outline(file))
 
 
 def _text(first: File, asked: Read, need: Need) -> Callable[[File], Groups]:
