@@ -102,7 +102,7 @@ def skewed_gaps(seed: int, n: int) -> Rows:
 class Nested(KMeans):
     """KMeans whose sample and nested part are small enough for the rows of a law."""
 
-    def _n_sample(self, d: int) -> int:
+    def _n_sample(self, n: int, d: int, descends: bool) -> int:
         return 50
 
 

@@ -64,11 +64,15 @@ class Batch:
     @property
     def ids(self) -> Array:
         """(n,) records (origin, position)."""
+        return self.ids_of(slice(None))
+
+    def ids_of(self, at: Array) -> Array:
+        """The ids of the rows at the positions or under the mask `at`."""
         if not isinstance(self.names, Run):
-            return self.names
-        ids = np.empty(len(self), canon.ID)
-        ids["origin"] = self.names.origin
-        ids["position"] = np.arange(self.names.first, self.names.first + len(self))
+            return self.names[at]
+        positions = np.arange(self.names.first, self.names.first + len(self))[at]
+        ids = np.empty(len(positions), canon.ID)
+        ids["origin"], ids["position"] = self.names.origin, positions
         return ids
 
     def hash01(self, purpose: str) -> Array:
@@ -80,7 +84,7 @@ class Batch:
         """The rows at the positions or under the mask `at`; what was skipped stays told."""
         given = ((f, getattr(self, f)) for f in ("weight", "y", "own"))
         some: dict[str, Any] = {f: values[at] for f, values in given if values is not None}
-        return replace(self, X=self.X[at], names=self.ids[at], **some)
+        return replace(self, X=self.X[at], names=self.ids_of(at), **some)
 
     @property
     def weights(self) -> Array:

@@ -42,7 +42,7 @@ class Rows:
     columns: tuple[Array, ...]
 
     def take(self, at: Array) -> Rows:
-        """The rows at the positions or under the mask `at`."""
+        """The rows at the positions, in the slice or under the mask `at`."""
         return Rows(self.ids[at], tuple(column[at] for column in self.columns))
 
 
@@ -145,8 +145,12 @@ def _pick(mask: Array, chosen: Array, other: Array) -> Array:
 def _gather(a: Rows, b: Rows, values: bool, most: int | None) -> Rows:
     if not len(a.ids) and not len(b.ids):
         return a
+    if not values and _before(b.ids, a.ids):
+        a, b = b, a
     ids = np.concatenate([a.ids, b.ids])
     columns = tuple(np.concatenate([x, y]) for x, y in zip(a.columns, b.columns, strict=True))
+    if not values and _before(a.ids, b.ids):
+        return Rows(ids, columns).take(slice(most))
     by_id = np.lexsort((ids["position"], ids["origin"]))
     repeated = np.zeros(len(ids), bool)
     repeated[1:] = ids[by_id][1:] == ids[by_id][:-1]
@@ -154,6 +158,11 @@ def _gather(a: Rows, b: Rows, values: bool, most: int | None) -> Rows:
     if values:
         order = order[np.argsort(columns[0][order], kind="stable")]
     return Rows(ids, columns).take(order[:most])
+
+
+def _before(a: Array, b: Array) -> bool:
+    """Whether ids in their order all come before others: so it is with shards of one file."""
+    return not len(a) or not len(b) or a[-1].item() < b[0].item()
 
 
 def _keyed(a: KeyedSums, b: KeyedSums) -> KeyedSums:

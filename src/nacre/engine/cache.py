@@ -21,6 +21,7 @@ from nacre.contract import Array, Batch, Run, Shard, View
 from nacre.errors import OutOfMemory
 
 LITTLE = 8  # rows of a part that take this share of the room stay, whatever else wants it
+SPARED = 16  # this share of the memory is left to sums and samples
 LARGE = 1 << 22  # bytes from which NumPy asks for large pages
 UNREFUSED = 1 << 28  # bytes that reading may take under any limit but is not there for keeping
 Part = tuple[float, float, str]
@@ -59,6 +60,11 @@ class Cache:
     part_size: int = 0
     lacking: bool = False
     lock: Any = field(default_factory=threading.Condition)
+
+    @classmethod
+    def within(cls, memory: int | None) -> Cache:
+        """The rows' part of the memory of this process: the rest is for what they say."""
+        return cls(None if memory is None else memory - memory // SPARED)
 
     def batches(self, number: int, shard: Shard, view: View, keep: bool = True) -> Iterator[Batch]:
         """The batches of a shard under a view, from the cache where they are in it.

@@ -28,7 +28,7 @@ class Serial(Local):
 
     def hold_shards(self, shards: list[Any]) -> Held:
         """Hold shards that are in memory."""
-        return Held(shards, Cache(self.memory))
+        return Held(shards, Cache.within(self.memory))
 
     def submit(self, task: Task, model: Any, held: Held, block: Span) -> Future[Any]:
         """Do it now."""

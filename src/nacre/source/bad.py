@@ -11,7 +11,7 @@ import numpy as np
 from nacre import forms
 from nacre.contract import Array, Batch
 from nacre.errors import BadInput
-from nacre.kinds import Rows
+from nacre.kinds import LEAST, Rows
 
 Policy = Literal["error", "skip"]
 LARGEST = {"float32": 1e18, "float64": 1e150}  # of larger ones the squares of a row overflow
@@ -64,7 +64,7 @@ class Judge:
         if self.policy == "error":
             raise self._error(batch, int(rows[0]), int(columns[rows[0]]), original)
         kept, first = batch.take(good), rows[:N_FIRST]
-        told = Rows(batch.ids[first], (columns[first],))
+        told = Rows(batch.ids_of(first), (columns[first],))
         return replace(kept, n_skipped=len(rows), bad_rows=told)
 
     def _error(
@@ -84,6 +84,15 @@ class Judge:
             where=batch.where,
             says=_sentence(self.who, value, dtype),
         )
+
+
+def left_out(batch: Batch, lost: Array, judge: Judge | None = None) -> Batch:
+    """A batch without the rows that could not be read, (n,) bool, judged; with both counted."""
+    kept, at = batch.take(~lost), np.flatnonzero(lost)[:N_FIRST]
+    kept = kept if judge is None else judge(kept)
+    told = Rows(batch.ids_of(at), (np.full(len(at), UNREAD),))
+    n_skipped = kept.n_skipped + int(lost.sum())
+    return replace(kept, n_skipped=n_skipped, bad_rows=LEAST(N_FIRST).join(kept.bad_rows, told))
 
 
 def is_clean(X: Array, takes_nan: bool = False, dtype: str | None = None) -> bool:

@@ -63,12 +63,14 @@ from nacre.learn.cluster.sampled import Sample, Seeding, by_value, mean_of, samp
 from nacre.learn.cluster.steps import gain, labels_of, moved, noise, unswung
 
 SEEDINGS = '"sample" (k-means++ on a sample), "random", "k-means||"'
+ROWS_PER_SAMPLED = 128  # one row of so many in the sample is looked at in no time;
 SAMPLE_PER_CLUSTER = 50  # rows of the sample, at least,
 LEAST_SAMPLE = 10_000  # rows, and
 LEAST_VALUES = 1 << 18  # numbers, which narrow rows have in no time; but
 MOST_VALUES = 1 << 22  # numbers at most, as wide rows take long
 SEEDED_PER_CLUSTER = 10  # rows of the sample that seeds are chosen from
 SEEDING_WORK = 1 << 32  # coordinates that the choice of seeds may compare, before it gets coarser
+CHANCE = 0.1  # of what the means of a sample are off by: iterations that gain less are its own
 SAMPLE_PASSES = 60  # over the sample, at most
 SAMPLE_WORK = 4  # passes over all rows, that those over the sample may cost
 MEDIAN_PASSES = 20  # over the sample, by manhattan
@@ -224,8 +226,11 @@ class KMeans(
             )
         if not isinstance(self.init, str):
             return self._given(self._given_centres(d).astype(dtype), head)
-        share, most = self._shares(n, d)
-        return Seeding(d, dtype.str, share, self._purpose, n, self._part(most), is_sparse(head.X))
+        # means of few sparse rows are so short that most rows are nearest to the shortest
+        dense = self.metric != "manhattan" and not is_sparse(head.X)
+        descends = dense and self.algorithm == "nested"
+        share, most = self._shares(n, d, descends)
+        return Seeding(d, dtype.str, share, self._purpose, n, self._part(most), descends)
 
     def observe(self, model: Any, batch: Batch) -> Summary:
         """What the rows say to the model of a phase."""
@@ -379,23 +384,26 @@ class KMeans(
     def _purpose(self) -> str:
         return f"kmeans {self.random_state or 0}"
 
-    def _n_sample(self, d: int) -> int:
+    def _n_sample(self, n: int, d: int, descends: bool) -> int:
         few, k = max(LEAST_SAMPLE, LEAST_VALUES // d), self._k
-        return max(
-            2 * SEEDED_PER_CLUSTER * k, min(max(few, SAMPLE_PER_CLUSTER * k), MOST_VALUES // d)
-        )
+        more = min(n // ROWS_PER_SAMPLED, self._sure) if descends else 0
+        some = max(few, SAMPLE_PER_CLUSTER * k, more)
+        return max(2 * SEEDED_PER_CLUSTER * k, min(some, MOST_VALUES // d))
 
-    def _shares(self, n: int | None, d: int) -> tuple[float, float]:
-        """Shares of the rows in the sample and in the largest part.
-
-        Of n rows the means of k clusters are off by k / n of the inertia, on average: of more than
-        k / tol rows they are better than anybody asks for.
+    @property
+    def _sure(self) -> int:
+        """Rows of which the means are better than anybody asks for: of n rows, those of k clusters
+        are off by k / n of the inertia, on average.
         """
+        return int(2 * self._k / max(self.tol, 1e-6))
+
+    def _shares(self, n: int | None, d: int, descends: bool) -> tuple[float, float]:
+        """Shares of the rows in the sample and in the largest part."""
         if n is None:
             return 1.0, 1.0
-        share = self._n_sample(d) / n
+        share = self._n_sample(n, d, descends) / n
         share = most = share if share <= 0.5 else 1.0
-        enough = min(self._k / max(self.tol, 1e-6), PART_VALUES / d)
+        enough = min(self._sure / 2, PART_VALUES / d)
         while self.algorithm == "nested" and NESTED * most <= 0.5 and most * n < enough:
             most *= NESTED
         return share, most
@@ -404,8 +412,7 @@ class KMeans(
         """A part of the rows that holds every smaller one; all, where it is over half of them."""
         return View(part=(0.0, share, self._purpose) if share <= 0.5 else None)
 
-    def _next_part(self, model: Any) -> View:
-        share = model.view.part[1] if model.view.part else 1.0
+    def _part_after(self, model: Any, share: float) -> View:
         return self._part(NESTED * share) if NESTED * share <= model.most * 1.001 else WHOLE
 
     def _seeded(self, model: Seeding, told: Sample) -> Model:
@@ -455,10 +462,9 @@ class KMeans(
         if self.metric == "manhattan":
             start: Any = medians.of_sample(rows, weight, seeds, MEDIAN_PASSES if nested else 0)
         else:
-            # means of few sparse rows are so short that most rows are nearest to the shortest
-            down = nested and not seeding.sparse
-            found = self._descended(seeding, rows, weight, shift, seeds) if down else seeds
-            start = self._kind(directed(self.metric, found), shift)
+            if seeding.descends:
+                seeds = self._descended(seeding, rows, weight, shift, seeds)
+            start = self._kind(directed(self.metric, seeds), shift)
         return self._on_parts(start, seeding) if nested else cast(Model, start)
 
     def _descended(
@@ -470,12 +476,13 @@ class KMeans(
         still, passes = min(self.tol, STILL) / 100, SAMPLE_PASSES
         if seeding.share < 1.0:
             n = seeding.n_rows or len(rows)
-            still, passes = STILL, min(passes, max(6, SAMPLE_WORK * n // len(rows)))
+            still = min(STILL, CHANCE * self._k / len(rows))
+            passes = min(passes, max(6, SAMPLE_WORK * n // len(rows)))
         return Descent(rows, weight, shift, passes).down(seeds, self._purpose, still)
 
     def _on_parts(self, start: Any, seeding: Any) -> Model:
-        view = self._part(NESTED * seeding.share)
-        return cast(Model, replace(start, view=view, most=seeding.most))
+        begun = replace(start, view=seeding.view, most=seeding.most)
+        return cast(Model, replace(begun, view=self._part_after(begun, seeding.share)))
 
     def _given(self, centres: Array, head: Batch) -> Model:
         """Begin at given centres."""
@@ -496,7 +503,8 @@ class KMeans(
         last = step.n_iter >= self.max_iter  # all rows only measure it then
         if still or (not whole and (last or step.base == model.base)):
             wide = medians.widened(step, told) if isinstance(step, Medians) else unswung(step)
-            view = WHOLE if last else self._next_part(model)
+            share = model.view.part[1] if model.view.part else 1.0
+            view = WHOLE if last else self._part_after(model, share)
             return cast(Model, replace(wide, view=view, inertia=math.inf))
         return cast(Model, step)
 
@@ -574,11 +582,12 @@ def lloyd_labels(model: Centres, batch: Batch) -> tuple[Lloyd, Array]:
 
 def summed(model: Centres, batch: Batch, seen: Assigned) -> Lloyd:
     """The summary of what the kernel found: sums, and the far rows."""
+    cost = seen.d2 if batch.weight is None else seen.d2 * batch.weight
     return Lloyd.told(
         model,
         batch,
         weights=seen.weights,
         sums=seen.sums,
         errors=seen.sse,
-        far=far_rows(batch, seen.d2 * batch.weights, seen.labels),
+        far=far_rows(batch, cost, seen.labels),
     )

@@ -133,7 +133,7 @@ def observed(model: Candidates, batch: Batch) -> Found | Weighed:
         key = seen.hash01(f"k-means|| {model.seed} round {model.round}") / cost
     taken = np.flatnonzero((cost > 0) & (key < model.threshold))
     taken = taken[np.argsort(key[taken], kind="stable")]
-    rows = Rows(seen.ids[taken], (key[taken], dense(seen.X[taken])))
+    rows = Rows(seen.ids_of(taken), (key[taken], dense(seen.X[taken])))
     return Found.told(model, batch, cost=float(cost.sum()), rows=rows)
 
 

@@ -22,7 +22,7 @@ class Seeding(Model):
         share: rows whose hash is below it are the sample.
         n_rows: of the data, or None.
         view: the largest part, so that an engine can keep it for the passes to come.
-        sparse: whether rows are CSR.
+        descends: whether centres descend on the sample before they look at more.
     """
 
     frame: ClassVar[tuple[str, ...]] = ("d", "dtype", "share", "purpose")
@@ -32,7 +32,7 @@ class Seeding(Model):
     purpose: str
     n_rows: int | None
     view: View = WHOLE
-    sparse: bool = False
+    descends: bool = True
 
     @property
     def can_answer(self) -> bool:
@@ -56,7 +56,7 @@ def sampled(model: Seeding, batch: Batch) -> Sample:
     """The rows of a batch that are in the sample; of no weight, they are not."""
     weight = batch.weights
     chosen = np.flatnonzero((weight > 0) & (batch.hash01(model.purpose) < model.share))
-    rows = Rows(batch.ids[chosen], (dense(batch.X[chosen]), weight[chosen]))
+    rows = Rows(batch.ids_of(chosen), (dense(batch.X[chosen]), weight[chosen]))
     return Sample.told(model, batch, rows=rows)
 
 

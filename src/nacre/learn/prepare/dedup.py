@@ -150,7 +150,7 @@ class Dedup(Selects, Incremental, Estimator):
         at = np.empty(len(batch), np.int64)
         find_firsts(firsts.high, firsts.low, high, rest, at)
         found = np.flatnonzero(at >= 0)
-        ids, known = batch.ids[found], firsts.low[at[found]]
+        ids, known = batch.ids_of(found), firsts.low[at[found]]
         number = ((known >> POSITION_BITS) & np.uint64(MOST_ORIGINS - 1)).astype(np.int64)
         same = firsts.origins[number] == ids["origin"]
         same &= (known & np.uint64(MOST_POSITIONS - 1)) == ids["position"]
