@@ -35,12 +35,12 @@ PEERS = (
 )
 
 
-def arguments(doc: str) -> argparse.Namespace:
+def options(doc: str) -> argparse.ArgumentParser:
     """--tiny: few rows, nothing is written; --runs: seeds for each contestant."""
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--tiny", action="store_true", help="few rows: does it run?")
     parser.add_argument("--runs", type=int, default=5, help="seeds for each contestant")
-    return parser.parse_args()
+    return parser
 
 
 def machine() -> dict[str, Any]:

@@ -73,7 +73,7 @@ def contestants(X: Array, k: int) -> dict[str, Callable[[int], int]]:
 
 def main() -> None:
     """Four sizes; `times first` of the second row is what certainty costs."""
-    options = _stage.arguments(__doc__ or "")
+    options = _stage.options(__doc__ or "").parse_args()
     _stage.await_quiet(options.tiny)
     on = _stage.machine()
     contests = []

@@ -40,7 +40,7 @@ def first_fit(seed: int) -> float:
 
 def main() -> None:
     """Seconds of whole processes, the interpreter's start included."""
-    options = _stage.arguments(__doc__ or "")
+    options = _stage.options(__doc__ or "").parse_args()
     _stage.await_quiet(options.tiny)
     on = _stage.machine()
     contest = _stage.Contest(

@@ -13,7 +13,6 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "2"
 
 import gzip
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -226,19 +225,18 @@ def curve(tiny: bool) -> None:
 
 def main() -> None:
     """All tasks, or those named."""
-    wanted = [word for word in sys.argv[1:] if not word.startswith("-") and not word.isdigit()]
-    sys.argv = [word for word in sys.argv if word not in wanted]
-    drawn = "--curve" in sys.argv
-    sys.argv = [word for word in sys.argv if word != "--curve"]
-    options = _stage.arguments(__doc__ or "")
+    parser = _stage.options(__doc__ or "")
+    parser.add_argument("tasks", nargs="*", help="those wanted, by name; all, where none is named")
+    parser.add_argument("--curve", action="store_true", help="inertia against time, as a picture")
+    options = parser.parse_args()
     _stage.await_quiet(options.tiny)
     faiss.omp_set_num_threads(2)
-    if drawn:
+    if options.curve:
         curve(options.tiny)
         return
     on = _stage.machine()
     done = []
-    for contest in contests(options.tiny, wanted):
+    for contest in contests(options.tiny, options.tasks):
         contest.run(1 if options.tiny else options.runs, patience=12)
         contest.show()
         done.append(contest)

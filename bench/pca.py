@@ -122,7 +122,7 @@ def contest(name: str, several: Contestants, truth: Array, runs: int) -> _stage.
 
 def main() -> None:
     """Tall, centred and with its mean 1e4 deviations away; wide; sparse."""
-    options = _stage.arguments(__doc__ or "")
+    options = _stage.options(__doc__ or "").parse_args()
     _stage.await_quiet(options.tiny)
     faiss.omp_set_num_threads(2)
     tiny, runs = options.tiny, 1 if options.tiny else options.runs

@@ -108,7 +108,7 @@ def memory(n: int) -> dict[str, Callable[[int], float]]:
 
 def main() -> None:
     """Quartiles of 1,000,000 x 32; quality is the error, or the megabytes."""
-    options = _stage.arguments(__doc__ or "")
+    options = _stage.options(__doc__ or "").parse_args()
     _stage.await_quiet(options.tiny)
     n, n_seeds = (3_000, 1) if options.tiny else (1_000_000, options.runs)
     on = _stage.machine()

@@ -151,7 +151,7 @@ def summary(rows: list[dict[str, object]]) -> dict[str, float]:
 
 def main() -> None:
     """Every set by every metric; the results as JSON."""
-    given = _stage.arguments(__doc__)
+    given = _stage.options(__doc__).parse_args()
     tasks, n_seeds = list(sets(given.tiny)), 2 if given.tiny else 10
     results: dict[str, object] = {}
     for metric in CONTESTS:

@@ -91,8 +91,27 @@ class Ranked(Summary):
 Found = TypeVar("Found", bound=Search)
 
 
+class ByQuantiles(Estimator):
+    """A learner that starts by `searching` and advances by `narrowed`: its passes and its grade."""
+
+    grade: ClassVar[Mapping[str, Grade]] = {
+        "space": "bits",
+        "time": "bounded",
+        "erasure": "bounded",
+    }
+    takes: ClassVar[Sequence[str]] = ("nan",)
+
+    def observe(self, model: Any, batch: Batch) -> Summary:
+        """Weights in buckets, and in the steps of brackets; nothing where nothing is in doubt."""
+        return ranked(model, batch)
+
+    def carry(self, told: Any, old: Any, new: Any) -> Summary:
+        """The buckets stay as they are; steps are counted anew."""
+        return carried(told, old, new)
+
+
 @dataclass(eq=False, repr=False)
-class Quantiles(Incremental, Estimator):
+class Quantiles(Incremental, ByQuantiles):
     """Find quantiles of each column exactly, as `numpy.nanquantile` has them, out of core.
 
     Two passes as a rule, a few more for very many rows. After `partial_fit` a quantile that has
@@ -107,13 +126,6 @@ class Quantiles(Incremental, Estimator):
 
     q: tuple[float, ...] | list[float] = (0.25, 0.5, 0.75)
 
-    grade: ClassVar[Mapping[str, Grade]] = {
-        "space": "bits",
-        "time": "bounded",
-        "erasure": "bounded",
-    }
-    takes: ClassVar[Sequence[str]] = ("nan",)
-
     def check_parameters(self) -> None:
         """Raise BadParameter for a hyper-parameter outside its range."""
         shares_of(self.q)
@@ -122,17 +134,9 @@ class Quantiles(Incremental, Estimator):
         """Nothing is known but the width."""
         return Search(*searching(head, self.q))
 
-    def observe(self, model: Search, batch: Batch) -> Summary:
-        """Weights in buckets, and in the steps of brackets."""
-        return ranked(model, batch)
-
     def advance(self, model: Search, told: Ranked) -> Model:
         """Narrower brackets, until each holds one number."""
         return narrowed(model, told)
-
-    def carry(self, told: Any, old: Any, new: Any) -> Summary:
-        """The buckets stay as they are; steps are counted anew."""
-        return carried(told, old, new)
 
     def answer(self, model: Any, batch: Batch, want: Sequence[str]) -> dict[str, Array]:
         """Nothing: the model is the answer."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
-from nacre.contract import Array, Batch, Grade, Model, Summary
-from nacre.estimator import Estimator, Incremental, OneToOneFeatureMixin, Transforms, require
-from nacre.learn.count.quantiles import Ranked, Search, carried, narrowed, ranked, searching
+from nacre.contract import Array, Batch, Model
+from nacre.estimator import Incremental, OneToOneFeatureMixin, Transforms, require
+from nacre.learn.count.quantiles import ByQuantiles, Ranked, Search, narrowed, searching
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Clipped(Search):
 
 
 @dataclass(eq=False, repr=False)
-class Clip(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
+class Clip(OneToOneFeatureMixin, Transforms, Incremental, ByQuantiles):
     """Move what lies beyond two bounds onto them: quantiles of each column, or given numbers.
 
     Quantiles are exact after a fit, and within 1/256 of themselves after `partial_fit`. NaN stays
@@ -44,13 +44,7 @@ class Clip(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
     upper: float | None = 0.99
     bounds: tuple[float, float] | list[float] | None = None
 
-    grade: ClassVar[Mapping[str, Grade]] = {
-        "space": "bits",
-        "time": "bounded",
-        "erasure": "bounded",
-    }
     answers: ClassVar[Sequence[str]] = ("transform",)
-    takes: ClassVar[Sequence[str]] = ("nan",)
     gives: ClassVar[Sequence[str]] = ("nan",)
 
     def check_parameters(self) -> None:
@@ -68,10 +62,6 @@ class Clip(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
         shares = [share for share in (self.lower, self.upper) if share is not None]
         return Clipped(*searching(head, shares if self.bounds is None else []))
 
-    def observe(self, model: Clipped, batch: Batch) -> Summary:
-        """Weights in buckets, and in the steps of brackets; nothing where bounds are given."""
-        return ranked(model, batch)
-
     def advance(self, model: Clipped, told: Ranked) -> Model:
         """The bounds, as far as they are known."""
         found = narrowed(model, told)
@@ -82,10 +72,6 @@ class Clip(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
         if self.bounds is None and self.upper is not None:
             high = found.quantiles[:, -1]
         return replace(found, low=low, high=high)
-
-    def carry(self, told: Any, old: Any, new: Any) -> Summary:
-        """The buckets stay as they are; steps are counted anew."""
-        return carried(told, old, new)
 
     def answer(self, model: Any, batch: Batch, want: Sequence[str]) -> dict[str, Array]:
         """transform: (n, d), within the bounds as the rows' dtype has them."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, ClassVar
 
 import numpy as np
 
-from nacre.contract import Array, Batch, Grade, Model, Summary
-from nacre.estimator import Estimator, Incremental, OneToOneFeatureMixin, Transforms, require
-from nacre.learn.count.quantiles import Ranked, Search, carried, narrowed, ranked, searching
+from nacre.contract import Array, Batch, Model
+from nacre.estimator import Incremental, OneToOneFeatureMixin, Transforms, require
+from nacre.learn.count.quantiles import ByQuantiles, Ranked, Search, narrowed, searching
 from nacre.learn.prepare.scale import taken_back
 
 
@@ -24,7 +24,7 @@ class Robust(Search):
 
 
 @dataclass(eq=False, repr=False)
-class RobustScale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
+class RobustScale(OneToOneFeatureMixin, Transforms, Incremental, ByQuantiles):
     """Take away each column's median and divide by the range between two of its percentiles.
 
     Both are exact after a fit, as scikit-learn's RobustScaler has them, and within 1/256 of the
@@ -46,13 +46,7 @@ class RobustScale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
     quantile_range: tuple[float, float] | list[float] = (25.0, 75.0)
     unit_variance: bool = False
 
-    grade: ClassVar[Mapping[str, Grade]] = {
-        "space": "bits",
-        "time": "bounded",
-        "erasure": "bounded",
-    }
     answers: ClassVar[Sequence[str]] = ("transform",)
-    takes: ClassVar[Sequence[str]] = ("nan",)
     gives: ClassVar[Sequence[str]] = ("nan",)
 
     def check_parameters(self) -> None:
@@ -68,10 +62,6 @@ class RobustScale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
         low, high = self._percentiles()
         return Robust(*searching(head, [low / 100, 0.5, high / 100]))
 
-    def observe(self, model: Robust, batch: Batch) -> Summary:
-        """Weights in buckets, and in the steps of brackets."""
-        return ranked(model, batch)
-
     def advance(self, model: Robust, told: Ranked) -> Model:
         """Median and range from what is known of the percentiles."""
         found = narrowed(model, told)
@@ -83,10 +73,6 @@ class RobustScale(OneToOneFeatureMixin, Transforms, Incremental, Estimator):
             centre=middle if self.with_centering else np.zeros(model.d),
             scale=np.where(apart > 0, apart, 1.0) if self.with_scaling else np.ones(model.d),
         )
-
-    def carry(self, told: Any, old: Any, new: Any) -> Summary:
-        """The buckets stay as they are; steps are counted anew."""
-        return carried(told, old, new)
 
     def answer(self, model: Any, batch: Batch, want: Sequence[str]) -> dict[str, Array]:
         """transform: (n, d), computed in float64; what is too far for the dtype is its largest."""
