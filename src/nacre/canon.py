@@ -136,6 +136,17 @@ def hash01(origin: Any, position: Any, purpose: str) -> Any:
     return (bits >> np.uint64(11)) * 2.0**-53
 
 
+def ids(origin: int, positions: Any) -> Any:
+    """(n,) records: the ids of rows of one origin.
+
+    >>> ids(7, np.array([0, 3])).tolist()
+    [(7, 0), (7, 3)]
+    """
+    found = np.empty(len(positions), ID)
+    found["origin"], found["position"] = origin, positions
+    return found
+
+
 def pack(time: int, origin: int, number: int) -> int:
     """The key of a shard: sorts as (event time in ns int64, origin uint64, number uint32)."""
     return ((time + (1 << 63)) << 96) | (origin << 32) | number

@@ -70,10 +70,8 @@ class Batch:
         """The ids of the rows at the positions or under the mask `at`."""
         if not isinstance(self.names, Run):
             return self.names[at]
-        positions = np.arange(self.names.first, self.names.first + len(self))[at]
-        ids = np.empty(len(positions), canon.ID)
-        ids["origin"], ids["position"] = self.names.origin, positions
-        return ids
+        origin, first = self.names
+        return canon.ids(origin, np.arange(first, first + len(self))[at])
 
     def hash01(self, purpose: str) -> Array:
         """(n,) float64 in [0, 1): each row's own random number for a purpose."""
