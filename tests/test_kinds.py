@@ -27,6 +27,7 @@ from nacre.kinds import (
     Kind,
     MomentSums,
     Rows,
+    by_id,
     spanning_forest,
 )
 
@@ -162,3 +163,11 @@ def test_least_keeps_the_lowest_id_of_equal_values() -> None:
     rows = Rows(ids, (np.zeros(3),))
     none = rows.take(slice(0, 0))
     assert LEAST(2).join(rows, none).ids.tolist() == [(0, 9), (1, 2)]
+
+
+@given(seed=seeds, at=st.integers(0, 30), n=st.integers(0, 30))
+def test_rows_one_after_the_other_are_joined_as_any_are(seed: int, at: int, n: int) -> None:
+    rows = some_rows(np.random.default_rng(seed), n)
+    a, b = rows.take(slice(0, at)), rows.take(slice(at, None))
+    for joined in (UNION.join(a, b), UNION.join(b, a), by_id(b, a)):
+        assert canon.digest(joined) == canon.digest(rows)

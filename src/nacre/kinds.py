@@ -142,27 +142,35 @@ def _pick(mask: Array, chosen: Array, other: Array) -> Array:
     return np.where(mask.reshape(mask.shape + (1,) * (np.ndim(other) - mask.ndim)), chosen, other)
 
 
-def _gather(a: Rows, b: Rows, values: bool, most: int | None) -> Rows:
+def by_id(a: Rows, b: Rows) -> Rows:
+    """The rows of both in the order of their ids, once each; they may come in any order."""
+    both = _concatenated(a, b)
+    order = np.lexsort((both.ids["position"], both.ids["origin"]))
+    repeated = np.zeros(len(order), bool)
+    repeated[1:] = both.ids[order][1:] == both.ids[order][:-1]
+    return both.take(order[~repeated])
+
+
+def _concatenated(a: Rows, b: Rows) -> Rows:
+    columns = (np.concatenate(pair) for pair in zip(a.columns, b.columns, strict=True))
+    return Rows(np.concatenate([a.ids, b.ids]), tuple(columns))
+
+
+def _union(a: Rows, b: Rows) -> Rows:
+    """As `by_id`, of rows in that order: mostly one after the other, as shards of a file are."""
+    for first, then in ((a, b), (b, a)):
+        if not len(then.ids):
+            return first
+        if len(first.ids) and first.ids[-1].item() < then.ids[0].item():
+            return _concatenated(first, then)
+    return by_id(a, b)
+
+
+def _least(a: Rows, b: Rows, m: int) -> Rows:
     if not len(a.ids) and not len(b.ids):
         return a
-    if not values and _before(b.ids, a.ids):
-        a, b = b, a
-    ids = np.concatenate([a.ids, b.ids])
-    columns = tuple(np.concatenate([x, y]) for x, y in zip(a.columns, b.columns, strict=True))
-    if not values and _before(a.ids, b.ids):
-        return Rows(ids, columns).take(slice(most))
-    by_id = np.lexsort((ids["position"], ids["origin"]))
-    repeated = np.zeros(len(ids), bool)
-    repeated[1:] = ids[by_id][1:] == ids[by_id][:-1]
-    order = by_id[~repeated]
-    if values:
-        order = order[np.argsort(columns[0][order], kind="stable")]
-    return Rows(ids, columns).take(order[:most])
-
-
-def _before(a: Array, b: Array) -> bool:
-    """Whether ids in their order all come before others: so it is with shards of one file."""
-    return not len(a) or not len(b) or a[-1].item() < b[0].item()
+    both = by_id(a, b)
+    return both.take(np.argsort(both.columns[0], kind="stable")[:m])
 
 
 def _keyed(a: KeyedSums, b: KeyedSums) -> KeyedSums:
@@ -212,24 +220,20 @@ MOMENTS = Kind(
     "MOMENTS", _moments, lambda a, f: MomentSums(a.n * float(f), a.mean, a.m2 * float(f))
 )
 KEYED = Kind("KEYED", _keyed, lambda a, f: KeyedSums(a.keys, a.values * float(f)))
-UNION = Kind(
-    "UNION", lambda a, b: _gather(a, b, False, None), idempotent=True, exact=True, rows=True
-)
+UNION = Kind("UNION", _union, idempotent=True, exact=True, rows=True)
 FOREST = Kind(
     "FOREST", lambda a, b: spanning_forest(np.concatenate([a, b])), idempotent=True, exact=True
 )
 
 COUNT = Kind("COUNT", lambda a, b: a + b, lambda a, factor: a)
 FIRST = Kind(
-    "FIRST", lambda a, b: _gather(a, b, False, 8), lambda a, f: a, idempotent=True, exact=True
+    "FIRST", lambda a, b: _union(a, b).take(slice(8)), lambda a, f: a, idempotent=True, exact=True
 )
 
 
 def LEAST(m: int) -> Kind:  # noqa: N802 - named as its siblings are
     """Keep the m rows of least (value, id); the value is the first column of the Rows."""
-    return Kind(
-        f"LEAST({m})", lambda a, b: _gather(a, b, True, m), idempotent=True, exact=True, rows=True
-    )
+    return Kind(f"LEAST({m})", lambda a, b: _least(a, b, m), idempotent=True, exact=True, rows=True)
 
 
 def no_rows(*columns: Array) -> Rows:

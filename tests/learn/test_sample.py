@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre import Histogram, KMeans, Moments, Sample, Scale, chain, errors
+from nacre import Histogram, KMeans, Moments, Sample, Scale, canon, chain, errors
 from nacre.contract import Array, Batch
-from nacre.learn.count.sample import quotas
+from nacre.learn.count.sample import LEAST_OF_CELLS, quotas
 from nacre.source.read import read
 
 SEEDS = st.integers(0, 9_999)
@@ -33,6 +33,13 @@ def test_it_holds_as_many_rows_as_asked_for(seed: int, n: int, size: int) -> Non
     factor = found.select(X)
     assert np.flatnonzero(factor).tolist() == positions(found)
     np.testing.assert_allclose(factor[factor > 0], n / min(n, size))
+
+
+@given(SEEDS, st.integers(2, 12))
+def test_a_sample_joined_with_itself_is_itself(seed: int, n: int) -> None:
+    learner, rows = Sample(9, random_state=seed), Batch(np.arange(n * 1.0)[:, None])
+    least = learner.observe(learner.start(rows, n), rows).least  # type: ignore[attr-defined]
+    assert canon.digest(LEAST_OF_CELLS.join(least, least)) == canon.digest(least)
 
 
 def test_the_same_rows_however_they_are_cut() -> None:

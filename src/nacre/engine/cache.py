@@ -42,6 +42,7 @@ class Cache:
     the latest would never find anything.
 
     Attributes:
+        spared: bytes of these that are not for rows.
         size: bytes kept, those of shards that are being read included.
         reading, most: bytes that reading takes now, and took at most (pages, dictionaries).
         kept: whole shards, by number.
@@ -51,6 +52,7 @@ class Cache:
     """
 
     limit: int | None = None
+    spared: int = 0
     size: int = 0
     reading: int = 0
     most: int = 0
@@ -64,7 +66,7 @@ class Cache:
     @classmethod
     def within(cls, memory: int | None) -> Cache:
         """The rows' part of the memory of this process: the rest is for what they say."""
-        return cls(None if memory is None else memory - memory // SPARED)
+        return cls(memory, spared=(memory or 0) // SPARED)
 
     def batches(self, number: int, shard: Shard, view: View, keep: bool = True) -> Iterator[Batch]:
         """The batches of a shard under a view, from the cache where they are in it.
@@ -206,7 +208,7 @@ class Cache:
             return True
 
     def _lacks(self, size: int) -> bool:
-        return self.limit is not None and self.size + self.most + size > self.limit
+        return self.limit is not None and self.size + self.most + size > self.limit - self.spared
 
     def _let_go(self, victims: dict[int, Kept]) -> None:
         freed = victims.popitem()[1].size  # the latest: the first will stay

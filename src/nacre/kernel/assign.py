@@ -270,7 +270,7 @@ def _prune(X: Array, sight: Sight, labels: Array, near: Array) -> tuple[int, int
         return 0, 0
     aim, told = sight.filter, np.zeros(3, np.int64)
     h, K = head.aimed.shape
-    width = max(16, min(BLOCK // 2, PANEL // max(K, d) // 16 * 16))
+    width = max(16, min(BLOCK, PANEL // max(K, d) // 16 * 16))
     rows = _scratch.take("rows", (width, d), aim.aimed.dtype)
     heads = _scratch.take("heads", (width, h), aim.aimed.dtype)
     products = _scratch.take("products", (width, K), aim.aimed.dtype)

@@ -21,7 +21,7 @@ from nacre.errors import BadInput, UnknownName
 from nacre.estimator import Estimator, Incremental, Selects, is_count, require
 from nacre.kernel import buckets
 from nacre.kernel.exponential import chances, exponentials
-from nacre.kinds import COUNT, KEYED, SUM, UNION, KeyedSums, Kind, Rows, of
+from nacre.kinds import COUNT, KEYED, SUM, KeyedSums, Kind, Rows, by_id, of
 from nacre.learn.count.histogram import unit_of, weighted
 
 CELL = buckets.MANTISSA - 3  # bits of a level that a cell of numbers leaves off: 8 in each octave
@@ -52,7 +52,7 @@ def least(quotas: Array, rows: Rows) -> Least:
 
 LEAST_OF_CELLS = Kind(
     "LEAST(quotas)",
-    lambda a, b: least(a.quotas, UNION.join(a.rows, b.rows)),
+    lambda a, b: least(a.quotas, by_id(a.rows, b.rows)),
     idempotent=True,
     exact=True,
     rows=True,
