@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := demo test dev bench
+EXTRAS := demo test dev bench docs
 JOBS := 2 # of the test suite: files of tests side by side
 tests_in = $(shell find $(1) -name "test_*.py" 2>/dev/null)
 LAWS := $(call tests_in,tests/laws tests/spike tests/engine)
@@ -17,7 +17,7 @@ BENCHES := $(filter-out bench/_%,$(wildcard bench/*.py))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.has-demo,test,dev,bench ## make .venv with all that developing needs
+setup: $(VENV)/.has-demo,test,dev,bench,docs ## make .venv with all that developing needs
 	@touch $(EXTRAS:%=$(VENV)/.has-%)
 
 run: $(VENV)/.has-demo ## the demo: a year of real flights, clustered
@@ -26,7 +26,7 @@ run: $(VENV)/.has-demo ## the demo: a year of real flights, clustered
 test: $(VENV)/.has-test ## the test suite; at its end it lists what it did not run, and why
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-check: $(VENV)/.has-test $(VENV)/.has-dev ## format, lint, types, and who may import whom
+check: $(VENV)/.has-test $(VENV)/.has-dev $(VENV)/.has-docs ## format, lint, types, and who may import whom
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -45,8 +45,10 @@ bench: $(VENV)/.has-bench ## every benchmark in full, beside its peers
 bench-tiny: ## every benchmark on a few rows: does it run?
 	@$(MAKE) --no-print-directory bench ROWS=--tiny
 
-docs: $(VENV)/.has-test ## run what the pages and docstrings show, and follow their links
-	@$(BIN)/python -m pytest -q tests/test_readme.py src
+docs: $(VENV)/.has-test $(VENV)/.has-docs ## build the site into site/; run what pages and docstrings show
+	@$(BIN)/python -m pytest -q tests/test_readme.py tests/test_docs.py tests/learn/test_pages.py docs src
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@$(BIN)/python -m pytest -q -m site tests/test_site.py
 
 wheel: $(VENV)/.has-test ## build the wheel, install it into an empty environment, try it there
 	@$(BIN)/python -m pytest -m wheel tests/test_wheel.py

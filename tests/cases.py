@@ -25,7 +25,11 @@ from nacre.learn.prepare.robust import RobustScale
 from nacre.learn.prepare.scale import Scale
 from nacre.learn.reduce.pca import PCA
 from nacre.records import Records
+from tests.evaluate.cases_clusters import CLUSTERS
+from tests.evaluate.cases_labels import LABELS
+from tests.evaluate.cases_refits import REFITS
 from tests.laws.good import GOOD
+from tests.laws.nested import Nested
 from tests.laws.sparse import SPARSE, holes
 from tests.spike.cases_density import DBSCAN_CASE, ITEMSETS_CASE, spots
 from tests.spike.cases_iterative import MIXTURE_CASE, SGD_CASE, blobs
@@ -99,13 +103,6 @@ def skewed_gaps(seed: int, n: int) -> Rows:
     return np.where(np.random.default_rng([seed, 6]).random(X.shape) < 0.2, np.nan, X), None
 
 
-class Nested(KMeans):
-    """KMeans whose sample and nested part are small enough for the rows of a law."""
-
-    def _n_sample(self, n: int, d: int, descends: bool) -> int:
-        return 50
-
-
 def coarse(seed: int, n: int) -> Rows:
     """(n, 5) float64: the groups, rounded so that values and rows come again."""
     return np.round(groups(seed, n)[0] / 4), None
@@ -161,4 +158,7 @@ CASES: list[Case] = [
     Case("Scale-PCA-KMeans", chain(Scale(), PCA(2), KMeans(4, max_iter=20)), groups),
     Case("Impute-KMeans", chain(Impute(), KMeans(4, max_iter=20)), gaps),
     Case("Scale-DBSCAN", chain(Scale(), DBSCAN(eps=0.15, min_samples=6)), spots),
+    *CLUSTERS,
+    *REFITS,
+    *LABELS,
 ]

@@ -15,7 +15,18 @@ import pytest
 
 import nacre
 
-EXTRAS = {"torch", "dask", "ray", "pyspark", "mpi4py", "pandas", "polars", "altair", "fastapi"}
+EXTRAS = {
+    "torch",
+    "dask",
+    "ray",
+    "pyspark",
+    "mpi4py",
+    "pandas",
+    "polars",
+    "altair",
+    "fastapi",
+    "onnx",
+}
 CORE = {"numpy", "numba", "sklearn", "pyarrow", "fsspec", "safetensors", "typer", "rich"}
 SECONDS = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
 

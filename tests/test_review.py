@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import nacre
-from nacre import errors, fitting
+from nacre import errors, writing
 from nacre.engine.threads import Threads
 from nacre.kernel import assign
 
@@ -55,7 +55,7 @@ def test_a_fit_on_no_good_row_is_refused(learner: object) -> None:
 def test_more_rows_for_a_model_of_a_part_are_refused() -> None:
     X = DRAW.normal(size=(100_000, 32)).astype(np.float32)
     with pytest.warns(RuntimeWarning, match="pass 2 is kept"):
-        km = nacre.KMeans(2, random_state=0).fit(X, max_passes=2)
+        km = nacre.KMeans(20, random_state=0).fit(X, max_passes=2)
     before = km.state_.digest
     with pytest.raises(errors.NeedsRefit, match="part"):
         km.partial_fit(X[:1_000])
@@ -84,8 +84,8 @@ def test_answers_to_columns_in_another_order_are_other_answers(tmp_path: Path) -
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"x": Y[:, 0], "y": Y[:, 1]}), path)
     km = nacre.KMeans(3, random_state=0).fit(Y.astype(np.float32))
-    fitting.predict_to(km, nacre.read(path, columns=["x", "y"]), tmp_path / "out")
-    again = fitting.predict_to(km, nacre.read(path, columns=["x", "y"]), tmp_path / "out")
+    writing.predict_to(km, nacre.read(path, columns=["x", "y"]), tmp_path / "out")
+    again = writing.predict_to(km, nacre.read(path, columns=["x", "y"]), tmp_path / "out")
     assert again.n_written == 0
     for other in (
         nacre.read(path, columns=["y", "x"]),
@@ -93,7 +93,7 @@ def test_answers_to_columns_in_another_order_are_other_answers(tmp_path: Path) -
         nacre.read(path, columns=["x", "y"], shard_rows=100),
     ):
         with pytest.raises(errors.Occupied):
-            fitting.predict_to(km, other, tmp_path / "out")
+            writing.predict_to(km, other, tmp_path / "out")
 
 
 def test_covariance_and_singular_values_of_shares_agree_with_the_variances() -> None:

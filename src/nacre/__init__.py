@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names, for type checkers and editors
     from nacre import errors as errors
+    from nacre import evaluate as evaluate
     from nacre import laws as laws
+    from nacre.exchange.incoming import from_sklearn as from_sklearn
     from nacre.learn.chain import Chain as Chain
     from nacre.learn.chain import chain as chain
     from nacre.learn.cluster.kmeans import KMeans as KMeans
@@ -51,6 +53,8 @@ _HOME = {
     "Scale": "nacre.learn.prepare.scale",
     "chain": "nacre.learn.chain",
     "errors": "nacre.errors",
+    "evaluate": "nacre.evaluate",
+    "from_sklearn": "nacre.exchange.incoming",
     "laws": "nacre.laws",
     "load": "nacre.store.local",
     "read": "nacre.source.read",

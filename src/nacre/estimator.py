@@ -9,7 +9,7 @@ inside the methods, so that a worker that imports a learner imports none of them
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -153,6 +153,68 @@ class Estimator(Learner, BaseEstimator):
         from nacre.store.local import save
 
         save(self, path)
+
+    def to_sklearn(self) -> Any:
+        """The fitted estimator of scikit-learn that answers as this learner does; of a chain a
+        Pipeline. `nacre.from_sklearn` is the way back.
+
+        Raises:
+            BadParameter: scikit-learn has no counterpart.
+        """
+        from nacre.exchange.outgoing import to_sklearn
+
+        return to_sklearn(self)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write what the fitted learner answers as an ONNX file, for onnxruntime and its like.
+
+        It takes "X", and gives "predict" and "transform", as far as the learner has them; see
+        `nacre.exchange.onnx_graph`.
+
+        Raises:
+            BadParameter: a learner, or a stage of a chain, that has no graph.
+        """
+        from nacre.exchange.onnx_graph import write
+
+        write(self, path)
+
+    def plot(self, *, data: Any = None, column: int | str | None = None) -> Any:
+        """A picture of what was learned, which a notebook shows; `chart` is Altair's, to change.
+
+        KMeans: how big the clusters are, or with `data` what sets them apart, in its columns. PCA:
+        the variance of each component. Histogram, Quantiles: the distribution of a `column`. A
+        chain: as its last stage.
+
+        Raises:
+            BadParameter: a learner without a picture, or an option that it has no use for.
+        """
+        from nacre.plot.learned import picture_of
+
+        self._check_fitted()
+        return picture_of(self, None if data is None else self._labelled(data), column)
+
+    def _labelled(self, data: Any) -> Iterator[tuple[Array, Array]]:
+        """Rows (n, d) and their clusters (n,), batch by batch."""
+        plan, learner, model = self._plan(data, None, None, reset=False), bare(self), self._model()
+        for shard in plan.shards:
+            for batch in shard.read():
+                yield batch.X, learner.answer(model, batch, ("predict",))["predict"]
+
+    def _repr_html_inner(self) -> str:  # what scikit-learn's own _repr_html_ gives
+        from nacre.plot.card import card
+
+        return card(self)
+
+    def _html_repr(self) -> str:
+        return self._repr_html_inner()
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        from sklearn import get_config
+
+        html = (
+            {"text/html": self._repr_html_inner()} if get_config()["display"] == "diagram" else {}
+        )
+        return {"text/plain": repr(self), **html}
 
     def _plan(self, data: Any, y: Any, weight: Any, *, reset: bool, more: bool = False) -> Any:
         from nacre.source.memory import is_in_memory, plan_in_memory

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import typer
 
-from nacre.cli import fit, predict
+from nacre.cli import fit, predict, score
 from nacre.cli.failing import EXIT_CODES
 from nacre.cli.learners import LEARNERS, hyperparameters
 from nacre.cli.main import VERBS
-from tests.cli import test_doctor, test_fit, test_predict, test_show
+from tests.cli import test_doctor, test_fit, test_predict, test_score, test_show
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", PAGE) for word in re.findall(r"[-\w]+", code)}
@@ -41,10 +41,12 @@ def test_every_option_that_is_no_hyper_parameter() -> None:
     own = {f"--{o.name.replace('_', '-')}" for o in hyperparameters("kmeans")}
     group: Any = typer.main.get_command(fit.app)
     kmeans = group.get_command(None, "kmeans")
-    asked = options(kmeans) | options(typer.main.get_command(predict.app))
+    asked = options(kmeans)
+    for verb in (predict, score):
+        asked |= options(typer.main.get_command(verb.app))
     assert asked - own - {"--help"} <= NAMED
 
 
 def test_every_key() -> None:
     keys = test_fit.MODEL_KEYS | test_show.DATA_KEYS | test_predict.KEYS | test_doctor.KEYS
-    assert keys <= NAMED
+    assert keys | test_score.KEYS <= NAMED

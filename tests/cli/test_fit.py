@@ -217,3 +217,14 @@ def test_max_seconds(large: Path, tmp_path: Path, nacre: Nacre) -> None:
     assert "ended by --max-seconds 1.5" in said.out
     assert not package.load(out).state_.complete
     shutil.rmtree(out)
+
+
+def test_files_that_differ(tmp_path: Path, nacre: Nacre) -> None:
+    (tmp_path / "1.csv").write_text("a;b\n1;2\n3;5\n")
+    (tmp_path / "2.csv").write_text("a;c\n1;2\n3;5\n")
+    fit = ["fit", "moments", tmp_path, "--delimiter", ";", "-o", tmp_path / "model", "--json"]
+    assert nacre(*fit).code == 3
+    assert nacre(*fit, "--schema", "ignore").json["columns"] == ["a"]
+    told = nacre(*fit, "--schema", "pad").json["error"]
+    assert "NaN in row 0" in told["got"]
+    assert nacre(*fit, "--schema", "any").code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -56,11 +57,14 @@ def test_help_takes_no_time() -> None:
     assert min(took) < 0.6
 
 
-@pytest.mark.parametrize("verb", ["fit", "predict", "show", "doctor"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb: str, nacre: Nacre) -> None:
     said = nacre(verb, "--help")
     assert said.code == 0
     assert f"nacre {verb}" in said.out
+    for line, after in itertools.pairwise(said.out.partition("╭")[0].splitlines()):
+        filled = len(line.rstrip()) + len(f" {after.strip()} ".split(" ")[1]) >= 79
+        assert filled or not line.strip() or not after.strip(), line
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import nacre as package
-from nacre import fitting
+from nacre import writing
 from tests.cli.conftest import COMMAND, N_FILES, N_ROWS, Nacre, table, written
 
 KEYS = {
@@ -184,15 +184,15 @@ def test_ctrl_c_leaves_whole_parts(model: Path, tmp_path: Path) -> None:
 def test_a_frame_is_answered_to_by_the_library(model: Path, data: Path, tmp_path: Path) -> None:
     learner, rows = package.load(model), answers(data)
     once = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches())
-    told = fitting.predict_to(learner, once, tmp_path / "labels", keep=["name"])
+    told = writing.predict_to(learner, once, tmp_path / "labels", keep=["name"])
     assert (told.n_rows, told.columns) == (N_FILES * N_ROWS, ("name", "predict"))
     assert answers(tmp_path / "labels")["name"].equals(rows["name"])
-    again = fitting.predict_to(learner, rows, tmp_path / "labels", keep=["name"])
+    again = writing.predict_to(learner, rows, tmp_path / "labels", keep=["name"])
     assert again.n_written == 0
-    of_pandas = fitting.predict_to(learner, rows.to_pandas(), tmp_path / "pandas", keep=["name"])
+    of_pandas = writing.predict_to(learner, rows.to_pandas(), tmp_path / "pandas", keep=["name"])
     assert of_pandas.columns == told.columns
     assert answers(tmp_path / "pandas")["predict"].equals(answers(tmp_path / "labels")["predict"])
-    plain = fitting.predict_to(learner, rows.select(["a", "b", "c"]), tmp_path / "plain")
+    plain = writing.predict_to(learner, rows.select(["a", "b", "c"]), tmp_path / "plain")
     assert plain.columns == ("predict",)
 
 
@@ -201,5 +201,5 @@ def test_columns_that_cannot_be_kept(
     keep: list[str], model: Path, data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(package.errors.BadParameter, match="keep"):
-        fitting.predict_to(package.load(model), data, tmp_path / "labels", keep=keep)
+        writing.predict_to(package.load(model), data, tmp_path / "labels", keep=keep)
     assert not (tmp_path / "labels").exists()

@@ -70,6 +70,15 @@ def taken(batch: Batch) -> int:
     return int(batch.X.nbytes + batch.weights.nbytes + ids)
 
 
+def test_a_share_of_the_memory_is_not_for_rows() -> None:
+    """It is left to what the rows say: sums, and samples of k-means."""
+    for memory, n_kept in ((3 * SHARD, 2), (3 * SHARD * 16 // 15 + 16, 3)):
+        cache = Cache.within(memory)
+        passed(cache, [Shard(i) for i in range(4)], View())
+        assert len(cache.kept) == n_kept
+    assert Cache.within(None).limit is None
+
+
 @given(
     limit=st.none() | st.integers(0, 5 * SHARD),
     reading=st.sampled_from([0, SHARD]),

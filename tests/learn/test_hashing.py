@@ -14,9 +14,9 @@ import scipy.sparse as sp
 from nacre import Hashing, canon
 from nacre.contract import Batch
 from nacre.errors import BadInput, BadParameter
-from nacre.fitting import predict_to
 from nacre.learn.prepare.hashing import Width
 from nacre.records import text_hashes
+from nacre.writing import predict_to
 
 
 def frame(n: int = 500) -> Any:

@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans as TheirKMeans
 from sklearn.metrics import adjusted_rand_score
 
 from nacre import KMeans, errors
-from nacre.contract import Batch
+from nacre.contract import WHOLE, Batch
 from nacre.kinds import Rows
 from nacre.learn.cluster.kmeans import Centres, Lloyd, lloyd
 from nacre.learn.cluster.sampled import by_value
@@ -42,6 +42,40 @@ def test_is_as_good_as_scikit_learn() -> None:
     ours = [KMeans(20, random_state=s).fit(X).inertia_ for s in range(3)]
     theirs = [TheirKMeans(20, n_init=1, random_state=s).fit(X).inertia_ for s in range(3)]
     assert np.median(ours) <= 1.01 * min(ours + theirs)
+
+
+@given(
+    st.integers(1, 10**10),
+    st.integers(1, 10**7),
+    st.integers(1, 20_000),
+    st.sampled_from([0.0, 1e-9, 5e-4, 0.1, 5.0]),
+    st.sampled_from(["euclidean", "manhattan"]),
+    st.sampled_from(["nested", "lloyd"]),
+)
+def test_a_sample_is_as_large_as_is_said(
+    n: int, d: int, k: int, tol: float, metric: str, algorithm: str
+) -> None:
+    """What docs/kmeans.md says of samples and parts, for any shape of the data."""
+    n, k = max(n, k), min(n, k)
+    learner = KMeans(k, tol=tol, metric=metric, algorithm=algorithm)
+    seeding: Any = learner.start(Batch(np.broadcast_to(np.float32(0), (1, d))), n)
+    assert 0 < seeding.share <= seeding.most <= 1.0
+    assert seeding.view.part is None or seeding.most <= 0.5
+    if seeding.share < 1.0:
+        few = max(10_000, 50 * k, (1 << 18) // d)
+        more = min(n // 128, 2 * k / max(tol, 1e-6)) if seeding.descends else 0
+        size = max(20 * k, min(max(few, more), (1 << 22) // d))
+        assert seeding.share * n == pytest.approx(size, abs=1)
+    if seeding.most > seeding.share:  # a part is four times the one before, while that says little
+        assert seeding.most / 4 * n < k / max(tol, 1e-6) + 1
+    begun: Any = learner._on_parts(Centres(np.zeros((k, 1)), np.zeros(1)), seeding, seeding.share)
+    shares = []
+    while begun.view != WHOLE:
+        shares.append(begun.view.part[1])
+        begun = Centres(begun.centres, begun.shift, view=begun.view, most=begun.most)
+        begun = learner._on_parts(begun, seeding, shares[-1])
+    assert shares == sorted(set(shares))
+    assert all(seeding.share < share <= 1.001 * seeding.most for share in shares)
 
 
 def test_nested_and_lloyd_from_the_same_seeds_end_near_each_other() -> None:

@@ -142,6 +142,16 @@ def test_sparse_rows_are_clustered_as_dense_ones_are() -> None:
         KMeans(5, metric="manhattan").fit(as_csr(wide))
 
 
+def test_few_clusters_of_sparse_rows_descend_on_a_sample() -> None:
+    """As dense ones do, of which the first sample is large enough for few clusters."""
+    draw = np.random.default_rng(0)
+    X = as_csr(np.where(draw.random((60_000, 20)) < 0.7, 0, draw.normal(size=(60_000, 20))))
+    km = KMeans(3).fit(X)
+    n_rows = [turn.n_rows for turn in km._record.jobs[0].turns]
+    assert n_rows.count(60_000) <= 3 < len(n_rows)
+    assert KMeans(3, algorithm="lloyd").fit(X).inertia_ > 0.999 * km.inertia_
+
+
 def test_sparse_rows_have_one_digest_for_any_engine() -> None:
     X = as_csr(np.where(np.random.default_rng(0).random((3_000, 40)) < 0.9, 0, 1.5))
     fits = [KMeans(4).fit(X, engine=engine) for engine in ("serial", "threads:3")]

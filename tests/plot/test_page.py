@@ -17,6 +17,7 @@ from nacre.errors import MissingExtra
 from nacre.plot import page as pages
 from nacre.plot.centres import centres
 from nacre.plot.page import Card, Fact, Section, page
+from nacre.plot.picture import printable
 from nacre.plot.profile import profile
 from nacre.plot.sizes import sizes
 from nacre.plot.words import Apart, Feature
@@ -100,7 +101,9 @@ def test_the_numbers_of_the_pictures_come_through() -> None:
     data = re.search(r'<script id="pictures" type="application/json">(.*?)</script>', text)
     assert data is not None
     specs = json.loads(data[1])["specs"]
-    assert specs["picture-0"]["data"]["values"][0]["name"] == HOSTILE
+    assert specs["picture-0"]["data"]["values"][0]["name"] == printable(HOSTILE)
+    assert printable(HOSTILE).startswith("</script>")
+    assert printable(HOSTILE).isprintable()
     assert set(specs) == {"picture-0", "picture-1"}
 
 

@@ -12,14 +12,20 @@ import numpy as np
 import pytest
 
 from nacre.errors import MissingExtra
+from nacre.evaluate.contingency import Contingency, tabled
 from nacre.kinds import Array
 from nacre.plot.centres import centres
+from nacre.plot.contingency import MOST_LABELS, confusion, contingency
 from nacre.plot.curve import gaps
+from nacre.plot.folds import by_fold
 from nacre.plot.losses import Pass, losses
 from nacre.plot.picture import Picture
 from nacre.plot.plane import EDGE, LABEL, binned, projection
 from nacre.plot.profile import profile
+from nacre.plot.ranking import MOST_POINTS, precision_recall, roc
+from nacre.plot.silhouettes import MOST, silhouettes
 from nacre.plot.sizes import sizes
+from nacre.plot.stability import recovered
 from nacre.plot.theme import DARK, LIGHT, Theme
 from nacre.plot.words import Feature
 
@@ -58,7 +64,60 @@ def of_gaps() -> Picture:
     return gaps(np.arange(1, 8), np.array([0.0, 0.2, 0.9, 0.8, 0.7, 0.7, 0.6]), 3)
 
 
-PICTURES = [of_sizes, of_centres, of_projection, of_losses, of_gaps]
+def of_recovered() -> Picture:
+    drawn = np.random.default_rng(3).random((4, 3))
+    return recovered(NAMES, drawn, stable=0.75, doubtful=0.6)
+
+
+def of_folds() -> Picture:
+    scores = np.array([2.0, np.nan, 2.25])
+    return by_fold(scores, np.array([40, 42, 38]), "silhouette", "higher")
+
+
+def table(k: int = 4) -> Contingency:
+    """Labels that were found one too high for a quarter of the rows."""
+    true = np.arange(60 * k) % k
+    return tabled((true + (np.arange(60 * k) % 4 == 0)) % k, true, np.ones(60 * k))
+
+
+def of_contingency() -> Picture:
+    return contingency(table())
+
+
+def of_confusion() -> Picture:
+    return confusion((*range(4), 9), table())
+
+
+def of_roc() -> Picture:
+    fpr = np.linspace(0, 1, 3_000)
+    return roc(fpr, np.sqrt(fpr), 2 / 3)
+
+
+def of_precision_recall() -> Picture:
+    recall = np.linspace(1, 0, 50)
+    return precision_recall(1 - recall / 2, recall, 0.75, 0.5)
+
+
+def of_silhouettes() -> Picture:
+    values = np.random.default_rng(4).uniform(-0.2, 1.0, 90)
+    means = np.array([0.5, np.nan, 0.3])
+    return silhouettes(NAMES, np.arange(90) % 2 * 2, values, np.ones(90), means, 0.4)
+
+
+PICTURES = [
+    of_silhouettes,
+    of_sizes,
+    of_centres,
+    of_projection,
+    of_losses,
+    of_gaps,
+    of_recovered,
+    of_folds,
+    of_contingency,
+    of_confusion,
+    of_roc,
+    of_precision_recall,
+]
 
 
 @pytest.mark.parametrize("made", PICTURES)
@@ -143,3 +202,74 @@ def test_passes_are_told_by_what_they_looked_at() -> None:
     assert list(picture.data["looked_at"]) == ["a part of the rows"] * 2 + ["all rows"]
     assert picture.says == "A line of the error in each of 3 passes, from 3 to 2."
     assert losses([]).data["pass"].tolist() == []
+
+
+def test_the_lightest_of_many_labels_are_one() -> None:
+    for picture in (contingency(table(30)), confusion(range(30), table(30))):
+        for side in ("row", "column"):
+            names = list(dict.fromkeys(picture.data[side]))
+            assert len(names) == MOST_LABELS
+            assert names[-1] == "others"
+        assert picture.data["weight"].sum() == 60 * 30
+        shares = picture.data["share"].reshape(MOST_LABELS, -1)
+        np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+
+
+def test_found_labels_stand_below_the_known_ones_that_they_hold() -> None:
+    known = np.array(["b", "b", "b", "a"], object)
+    picture = contingency(tabled(np.array([7, 7, 7, 3]), known, np.ones(4)))
+    assert [(r, c) for r, c, w in zip(*list(picture.data.values())[:3], strict=True) if w] == [
+        ("7", "b"),
+        ("3", "a"),
+    ]
+
+
+def test_labels_that_read_alike_are_told_apart() -> None:
+    labels = np.array(["a b", "a  b", " "], object)
+    picture = contingency(tabled(np.arange(3), labels, np.ones(3)))
+    assert set(picture.data["column"]) == {"a b", "a b (2)", "(blank)"}
+
+
+def test_labels_that_have_a_number_already_are_told_apart_too() -> None:
+    labels = np.array(["a", "a ", "a (2)", "a\x00", "a\x01"], object)
+    picture = contingency(tabled(np.arange(5), labels, np.ones(5)))
+    assert len(set(picture.data["column"])) == 5
+    assert all(name.isprintable() for name in picture.data["column"])
+
+
+@pytest.mark.parametrize("scores", [[1.0, math.inf], [-math.inf, math.nan], [math.nan]])
+def test_folds_without_a_finite_score(scores: list[float]) -> None:
+    picture = by_fold(np.array(scores), np.ones(len(scores)), "loss", "lower")
+    json.dumps(picture.spec, allow_nan=False)
+    assert ("none of them defined" in picture.says) == (scores[0] != 1.0)
+
+
+def test_many_clusters_of_which_nobody_knows_the_silhouettes() -> None:
+    k, none = MOST + 5, np.zeros(0)
+    names = list(map(str, range(k)))
+    picture = silhouettes(names, none.astype(int), none, none, np.full(k, np.nan), math.nan)
+    assert len(set(picture.data["name"])) == MOST
+    json.dumps(picture.spec, allow_nan=False)
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
+    data = of_roc().data
+    assert len(data["fpr"]) <= MOST_POINTS
+    assert (data["fpr"][0], data["fpr"][-1], data["tpr"][-1]) == (0.0, 1.0, 1.0)
+    steps = np.abs(np.diff(data["fpr"])) + np.abs(np.diff(data["tpr"]))
+    assert steps.max() < 0.02  # the first one of all points is 0.0186
+
+
+def test_of_many_clusters_the_lowest_silhouettes_are_drawn() -> None:
+    k = MOST + 20
+    means = np.where(np.arange(k) % 5 == 0, np.nan, np.linspace(1, 0, k))
+    picture = silhouettes(list(map(str, range(k))), np.arange(k), means, np.ones(k), means, 0.5)
+    assert "the 30 lowest of 50 clusters" in picture.says
+    assert picture.data["name"][-1] == "49"
+    assert not np.isnan(picture.data["mean"]).any()
+
+
+def test_bars_of_silhouettes_are_means_of_equal_parts() -> None:
+    values, weights = np.array([0.5, 1.0]), np.array([3.0, 1.0])
+    found = silhouettes(["a"], np.zeros(2, int), values, weights, np.array([0.6]), 0.6)
+    assert found.data["silhouette"].tolist() == [1.0] * 4 + [0.5] * 12

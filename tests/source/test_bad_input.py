@@ -290,6 +290,7 @@ def test_columns_of_one_name(tmp_path: Path) -> None:
         (-0.5, ["weight -0.5 in row 7", "at least 0"]),
         (np.nan, ["weight NaN in row 7"]),
         (np.inf, ["weight inf in row 7"]),
+        (1e300, ["weight 1e+300 in row 7", "below 1e+150"]),
     ],
 )
 def test_bad_weights(adapter: Adapter, weight: float, texts: list[str], tmp_path: Path) -> None:

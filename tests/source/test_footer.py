@@ -6,11 +6,13 @@ import contextlib
 import os
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
@@ -35,6 +37,15 @@ def written(folder: Path, n: int = N, **options: Any) -> Path:
 
 def read_all(path: Path) -> int:
     return sum(len(batch) for shard in plan_of(path).shards for batch in shard.read())
+
+
+@pytest.mark.parametrize("told", [b"{", b"[1]", b"\xff", b'{"index_columns": null}', b"[" * 99_999])
+def test_metadata_of_pandas_that_are_none(told: bytes, tmp_path: Path) -> None:
+    rows = pa.table({"a": [1.0, 2.0]}).replace_schema_metadata({"pandas": told})
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    feather.write_feather(rows, tmp_path / "rows.feather")
+    for name in ("rows.parquet", "rows.feather"):
+        refused(BadInput, partial(plan_of, tmp_path / name), "metadata of pandas", name)
 
 
 def number(value: int) -> bytes:
@@ -194,10 +205,14 @@ def test_a_pipe_is_not_waited_for(named: bool, tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
-    path = tmp_path / "rows.parquet"
-    pq.write_table(pa.table({"qqzz": [1.0], "b": [2.0]}), path, store_schema=False)
-    path.write_bytes(path.read_bytes().replace(b"qqzz", b"\xff\xfe\xfdz"))
-    refused(BadInput, lambda: plan_of(path), "a column whose name is not UTF-8", str(path))
+    path, arrow = tmp_path / "rows.parquet", tmp_path / "rows.feather"
+    rows = pa.table({"qqzz": [1.0], "b": [2.0]})
+    pq.write_table(rows, path, store_schema=False)
+    feather.write_feather(rows, arrow)
+    for odd in (path, arrow):
+        odd.write_bytes(odd.read_bytes().replace(b"qqzz", b"\xff\xfe\xfdz"))
+        refused(BadInput, partial(plan_of, odd), "a column whose name is not UTF-8", str(odd))
+    arrow.unlink()
     written(tmp_path)
     os.rename(path, os.fsencode(tmp_path) + b"/\xff.parquet")
     refused(BadInput, lambda: plan_of(tmp_path), r"b'", r"\xff.parquet", "Rename")

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nacre.errors import BadInput, BadType, NotFound
-from nacre.fitting import predict_to
 from nacre.source.read import plan_of, read
+from nacre.writing import predict_to
 from tests.source.adapters import columns, table
 from tests.source.learners import Means
 from tests.source.refusal import refused

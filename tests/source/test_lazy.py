@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from nacre.errors import BadInput
-from nacre.fitting import predict_to
 from nacre.source.read import read
+from nacre.writing import predict_to
 from tests.source.learners import Means
 from tests.source.refusal import refused
 

@@ -38,6 +38,7 @@ CORE = {  # package -> its module
 EXTRAS = {  # extra -> what it is for
     "demo": "the demo's flights",
     "plot": "charts",
+    "image": "folders of images",
 }
 LITTLE_MEMORY, LITTLE_DISK, LITTLE_SHARED = 1 << 30, 1 << 30, 64 << 20  # bytes
 FEW_FILES = 256
@@ -260,7 +261,6 @@ def kept_in(kernel: Any) -> str | None:
 def extras() -> Iterator[Check]:
     """Optional parts, and how to install them."""
     from importlib.metadata import PackageNotFoundError, requires
-    from importlib.util import find_spec
 
     for extra, what in EXTRAS.items():
         try:
@@ -268,9 +268,19 @@ def extras() -> Iterator[Check]:
         except PackageNotFoundError:
             wanted = []
         names = [line.split(";")[0].strip().split(">")[0] for line in wanted]
-        lost = [name for name in names if find_spec(name.replace("-", "_")) is None]
+        lost = [name for name in names if not _is_installed(name)]
         do = f'For {what}: pip install "nacre[{extra}]"' if lost else ""
         yield Check(f"extra {extra}", "ok", f"without {', '.join(lost)}" if lost else "there", do)
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 LOOKS: dict[str, Callable[[], Iterator[Check]]] = {

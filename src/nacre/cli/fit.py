@@ -1,4 +1,4 @@
-"""`nacre fit`: learn a model from Parquet files, say what was learned, save it."""
+"""`nacre fit`: learn a model from files, say what was learned, save it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nacre.cli.learners import LEARNERS, OWN_COLUMNS, hyperparameters, loaded, s
 from nacre.cli.nearest import no_assignments, unknown_command
 from nacre.cli.options import Group, Running, Speech, spread
 
-DATA = "Parquet: a file, a directory, a glob in quotes, or several of these."
+DATA = "Parquet, Arrow, CSV, NumPy, images: files, a directory, a glob in quotes."
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,42 @@ class Reading(Group):
         ),
     ] = None
 
+    schema: Annotated[
+        str,
+        Option(
+            "--schema",
+            metavar="POLICY",
+            help="Other columns than the first file's, or the fit's: error, ignore or pad.",
+        ),
+    ] = "error"
+    delimiter: Annotated[
+        str | None,
+        Option("--delimiter", metavar="MARK", help="Between fields of text: ';', or tab."),
+    ] = None
+    header: Annotated[
+        bool,
+        Option("--header/--no-header", help="The first line of text names the columns."),
+    ] = True
+    image_size: Annotated[
+        str | None,
+        Option("--image-size", metavar="HxW", help="Height and width images are brought to."),
+    ] = None
+    image_mode: Annotated[
+        str | None,
+        Option("--image-mode", metavar="MODE", help="What images are brought to: L (grey) or RGB."),
+    ] = None
+
+    @property
+    def again(self) -> str:
+        """What must be said again of other data of this kind, as options; with a blank before."""
+        from nacre.cli.learning import quoted
+
+        said = {"--delimiter": self.delimiter, "--image-size": self.image_size}
+        said |= {"--image-mode": self.image_mode}
+        said |= {"--schema": None if self.schema == "error" else self.schema}
+        options = [f"{name} {quoted(value)}" for name, value in said.items() if value is not None]
+        return "".join(f" {one}" for one in (*options, *([] if self.header else ["--no-header"])))
+
     def of(self, data: Sequence[str]) -> Any:
         """The data with all that was said of them."""
         from nacre.source.read import read
@@ -88,6 +124,11 @@ class Reading(Group):
             id=self.id,
             root=self.root,
             time=self.time,
+            schema=self.schema,  # type: ignore[arg-type]
+            delimiter="\t" if self.delimiter in ("tab", "\\t") else self.delimiter,
+            header=self.header,
+            image_size=_pixels(self.image_size),
+            image_mode=self.image_mode,  # type: ignore[arg-type]
         )
 
 
@@ -149,7 +190,7 @@ app = typer.Typer(cls=Learners, add_completion=False, invoke_without_command=Tru
 
 @app.callback()
 def fit(context: typer.Context) -> None:
-    """Learn a model from Parquet files, and save it.
+    """Learn a model from files, and save it.
 
     Example: nacre fit kmeans "flights/*.parquet" --n-clusters 8 --scale -o model/
 
@@ -192,6 +233,12 @@ def chained(stages: Sequence[Any], learner: Any) -> Any:
     from nacre.learn.chain import chain
 
     return chain(*stages, learner) if stages else learner
+
+
+def _pixels(size: str | None) -> Any:
+    """Height and width of "28x28"; what is no such text is left to `read`, which refuses it."""
+    parts = (size or "").lower().split("x")
+    return tuple(int(n) for n in parts) if all(n.isdecimal() for n in parts) else size
 
 
 def listed(items: Sequence[str] | None) -> list[str] | None:

@@ -100,7 +100,10 @@ class Fitting:
             return f"nacre show {model}"
         want = "" if "predict" in answers else f" --want {answers[0]}"
         data = " ".join(quoted(item) for item in self.data)
-        return f"nacre predict {model} {data}{want} -o {'labels/' if not want else 'columns/'}"
+        again = self.reading.again
+        return (
+            f"nacre predict {model} {data}{again}{want} -o {'labels/' if not want else 'columns/'}"
+        )
 
 
 def _too_soon(watch: Passes) -> Stopped:

@@ -28,8 +28,9 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "fit": Verb("nacre.cli.fit", "learn a model from Parquet files, and save it"),
+    "fit": Verb("nacre.cli.fit", "learn a model from files, and save it"),
     "predict": Verb("nacre.cli.predict", "ask a model about every row, and write the answers"),
+    "score": Verb("nacre.cli.score", "say how good a model is on data"),
     "show": Verb("nacre.cli.show", "say what a model knows, or what data holds"),
     "doctor": Verb("nacre.cli.doctor", "check that this machine has all that nacre needs"),
     "demo": Verb("nacre.cli.demo", "see it work: a year of real flights"),
@@ -54,6 +55,7 @@ class Verbs(TyperGroup):
             return None
         command = typer.main.get_command(importlib.import_module(VERBS[cmd_name].module).app)
         command.name = cmd_name
+        command.help = _paragraphs(command.help or "")
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -65,6 +67,11 @@ class Verbs(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The page; it loads no verb."""
         Terminal().data([*front(), *more()], {})
+
+
+def _paragraphs(text: str) -> str:
+    """A docstring with each paragraph on one line: where it ends is for the terminal to say."""
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def front() -> list[str]:

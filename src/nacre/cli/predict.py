@@ -109,7 +109,7 @@ class Predicting:
         from nacre.cli.interrupt import twice_at_once
         from nacre.cli.progress import bar, writing
         from nacre.errors import Stopped
-        from nacre.fitting import predict_to
+        from nacre.writing import predict_to
 
         there = (0, 0)
         with bar(self.terminal) as moving, twice_at_once(self.terminal, *ON_CTRL_C) as pressed:

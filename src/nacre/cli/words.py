@@ -42,6 +42,11 @@ PHASES = {  # kind of model -> what a pass under it does
     "Distinct": "hashes of rows",
     "Cells": "cells to draw from",
     "Drawing": "drawing a sample",
+    "Frozen": "measuring the loss",
+    "Naming": "looking for labels",
+    "Gathering": "means of clusters",
+    "Scoring": "silhouettes",
+    "Beside": "pairs of labels",
 }
 
 

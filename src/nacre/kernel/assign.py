@@ -45,7 +45,6 @@ MANY = 96  # centres from which, with
 BROAD = 192  # columns, and
 MUCH = 1 << 16  # numbers in all, a look at a few directions may pay; and
 ENOUGH = 1024  # rows for which they are worth finding
-PIECE = 1 << 20  # numbers of rows that are looked at, measured and summed while a cache has them
 
 scan = numba.njit(nogil=True, cache=True, fastmath={"nnan", "ninf", "nsz"})
 any_order = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -189,7 +188,9 @@ def nearest(X: Array, centres: Array, shift: Array) -> Nearest:
     >>> found.labels.tolist(), found.d2.round(2).tolist()
     ([1, 0], [0.0, 0.01])
     """
-    _check(X, centres, shift)
+    _check(X, centres)
+    if len(shift) != X.shape[1]:
+        raise ValueError(f"rows of {X.shape[1]} columns, a shift of {len(shift)}")
     X = np.ascontiguousarray(X)
     labels, d2 = np.empty(len(X), np.int32), np.empty(len(X))
     n_near = _label(X, centres, shift, labels, d2)
@@ -208,17 +209,12 @@ def assign_sums(X: Array, weight: Array | None, centres: Array, shift: Array) ->
     >>> told.weights.tolist(), told.sums.tolist(), told.sse.tolist()
     ([2, 1], [[2.0], [9.0]], [4.0, 0.0])
     """
-    _check(X, centres, shift)
     X = np.ascontiguousarray(X)
+    labels, d2, n_near = nearest(X, centres, shift)
     k, d = centres.shape
-    labels, d2, n_near = np.empty(len(X), np.int32), np.empty(len(X)), 0
     weights, sums, sse = np.zeros(k), np.zeros((k, d)), np.zeros(k)
     w = np.ones(len(X)) if weight is None else np.array(weight, np.float64)
-    piece = max(BLOCK, PIECE // max(d, 1) // BLOCK * BLOCK)
-    for first in range(0, len(X), piece):
-        some = slice(first, first + piece)
-        n_near += _label(X[some], centres, shift, labels[some], d2[some])
-        tally(X[some], w[some], labels[some], d2[some], weights, sums, sse)
+    tally(X, w, labels, d2, weights, sums, sse)
     counted = weights.astype(np.int64) if weight is None else weights
     return Assigned(labels, d2, counted, sums, sse, n_near)
 
@@ -229,18 +225,16 @@ def distances(X: Array, centres: Array) -> Array:
     >>> distances(np.array([[3.0, 4.0]]), np.zeros((1, 2))).tolist()
     [[5.0]]
     """
-    _check(X, centres, np.empty(X.shape[1]))
+    _check(X, centres)
     out = np.empty((len(X), len(centres)), X.dtype)
     roots(np.ascontiguousarray(X), np.array(np.transpose(centres), np.float64, order="C"), out)
     return out
 
 
-def _check(X: Array, centres: Array, shift: Array) -> None:
+def _check(X: Array, centres: Array) -> None:
     """Compiled code checks no bounds, so nothing of another width may come to it."""
     if centres.ndim != 2 or len(centres) < 1 or X.shape[1] != centres.shape[1]:
         raise ValueError(f"rows of {X.shape[1]} columns, centres of shape {centres.shape}")
-    if len(shift) != X.shape[1]:
-        raise ValueError(f"rows of {X.shape[1]} columns, a shift of {len(shift)}")
 
 
 def _label(X: Array, centres: Array, shift: Array, labels: Array, d2: Array) -> int:

@@ -17,7 +17,7 @@ from string import Template
 from typing import Any
 
 from nacre.errors import MissingExtra
-from nacre.plot.picture import Picture
+from nacre.plot.picture import Picture, printable
 from nacre.plot.theme import DARK, LIGHT
 from nacre.plot.words import Apart
 
@@ -193,7 +193,7 @@ def _text(text: Any) -> str:
     >>> _text('<b title="x">&\\u202e')
     '&lt;b title=&quot;x&quot;&gt;&amp;\\ufffd'
     """
-    return html.escape("".join(c if c.isprintable() else "\ufffd" for c in str(text)))
+    return html.escape(printable(str(text)))
 
 
 def _json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,7 @@ class Picture:
 
 
 def spec(data: Mapping[str, Array], **parts: Any) -> dict[str, Any]:
-    """A chart of inline data; NaN becomes null.
+    """A chart of inline data; NaN and infinity become null.
 
     Args:
         data: column -> values (n,).
@@ -71,7 +72,7 @@ def listed(field: str, values: Sequence[str], axis: Mapping[str, Any]) -> dict[s
 
     By a domain, not a sort: of a sort Vega makes an expression, which not every text survives.
     """
-    scale = {"domain": list(values)}
+    scale = {"domain": [printable(value) for value in values]}
     return {"field": field, "type": "nominal", "title": None, "scale": scale, "axis": axis}
 
 
@@ -81,10 +82,21 @@ def colour(names: Sequence[str]) -> dict[str, Any]:
     Args:
         names: (k,) of the clusters, which the field `name` holds.
     """
-    scale = {"domain": list(names)}
+    scale = {"domain": [printable(name) for name in names]}
     return {"field": "name", "type": "nominal", "scale": scale, "legend": None}
+
+
+def printable(text: str) -> str:
+    """A text without what no one should see; Vega's expressions and SVG take no such characters.
+
+    >>> printable("a\\x00b")
+    'a\ufffdb'
+    """
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _plain(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
-    return None if value != value else value
+    if isinstance(value, str):
+        return printable(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -25,9 +25,11 @@ HOLDS = "{} is {}"
 def number(value: float) -> str:
     """Four digits that count, thousands apart.
 
-    >>> number(336776), number(0.12345), number(-1234.56), number(2.0)
-    ('336,776', '0.1235', '-1,235', '2')
+    >>> number(336776), number(0.12345), number(-1234.56), number(2.0), number(1e149)
+    ('336,776', '0.1235', '-1,235', '2', '1e+149')
     """
+    if not abs(value) < 1e15:  # or NaN
+        return f"{value:.4g}"
     if value == round(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}"

@@ -23,7 +23,8 @@ class Piece:
     """Some rows as learning sees them, and as they were.
 
     Attributes:
-        X: (n, d) float32 or float64, or Records; weight, y: (n,) float64, or None.
+        X: (n, d) float32 or float64, or Records; weight: (n,) float64, or None.
+        y: (n,) float64; texts as objects, None for what is missing; or None.
         source: the record batch that they were made from.
     """
 
@@ -67,7 +68,7 @@ class Picked:
     def piece(self, source: Any) -> Piece:
         """The rows of a record batch."""
         X = self._numbers(source) if self.holds is None else self._records(source, self.holds)
-        return Piece(X, _floats(source, self.weight), _floats(source, self.y), source)
+        return Piece(X, _floats(source, self.weight), _labels(source, self.y), source)
 
     def batch(self, pieces: Sequence[Piece], names: Run, where: str) -> Batch:
         """Pieces as one Batch, which owns its rows; of none an empty one."""
@@ -120,8 +121,12 @@ class Picked:
 
 
 def columns_of(schema: Any) -> list[Column]:
-    """The columns of an Arrow schema."""
-    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    """The columns of an Arrow schema.
+
+    Raises:
+        ArrowInvalid: what pandas says in it is damaged.
+    """
+    index = _index_columns(schema)
     return [
         Column(
             field.name,
@@ -132,6 +137,17 @@ def columns_of(schema: Any) -> list[Column]:
         )
         for field in schema
     ]
+
+
+def _index_columns(schema: Any) -> list[Any]:
+    """The names that pandas has written as an index."""
+    try:
+        index = (schema.pandas_metadata or {}).get("index_columns", [])
+    except (ValueError, AttributeError, RecursionError):
+        index = None
+    if not isinstance(index, list):
+        raise pa.ArrowInvalid("metadata of pandas that are none")
+    return index
 
 
 def categories(column: Any) -> tuple[str, ...] | None:
@@ -167,6 +183,19 @@ def _floats(source: Any, name: str | None) -> Array | None:
     values = np.empty(len(source))
     _cast(values, source.column(name))
     return values
+
+
+def _labels(source: Any, name: str | None) -> Array | None:
+    """A column of numbers as floats; of texts as objects, each text once in memory."""
+    if name is None or kind_of(source.schema.field(name).type) != "text":
+        return _floats(source, name)
+    column = source.column(name)
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.large_string()).dictionary_encode()
+    known = np.array([*column.dictionary.to_pylist(), None], object)
+    codes = column.indices.cast(pa.int64()).fill_null(len(known) - 1)
+    texts: Array = known[_values(codes)]
+    return texts
 
 
 def _joined(name: str | None, values: Sequence[Any]) -> Array | None:

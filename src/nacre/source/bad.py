@@ -152,8 +152,8 @@ def bad_values(X: Array, takes_nan: bool = False) -> Array:
 
 
 def good_weights(weight: Array) -> Array:
-    """(n,) bool: finite and at least 0."""
-    good: Array = np.isfinite(weight) & (weight >= 0)
+    """(n,) bool: at least 0, and not so large that sums of them overflow."""
+    good: Array = (weight >= 0) & (weight < LARGEST["float64"])
     return good
 
 
@@ -162,7 +162,7 @@ def bad_weight(value: float, row: int, where: str) -> BadInput:
     sentence = "Negative values in data passed to `sample_weight`." if value < 0 else ""
     return BadInput(
         got=f"weight {_shown(value)} in row {row}",
-        wanted="finite weights, at least 0",
+        wanted=f"finite weights, at least 0, below {LARGEST['float64']:g}",
         do='Correct the weights, or leave such rows out with nacre.read(data, bad="skip").',
         where=where,
         says=sentence,

@@ -70,7 +70,7 @@ def features(
     missing([*wanted, *special], names, where)
     used = {*wanted, *special}
     twice([name for name in names if name in used], where)
-    numbers_alone(there, [] if typed else wanted, special, where)
+    numbers_alone(there, [] if typed else wanted, asked, where)
     if not wanted:
         raise BadInput(
             got="no column to learn from",
@@ -164,13 +164,15 @@ def twice(names: Sequence[str], where: str) -> None:
         )
 
 
-def numbers_alone(
-    there: Sequence[Column], wanted: Sequence[str], special: Sequence[str], where: str
-) -> None:
-    """Raise BadType for a wanted column that holds no numbers."""
-    used = {*wanted, *special}
+def numbers_alone(there: Sequence[Column], wanted: Sequence[str], asked: Read, where: str) -> None:
+    """Raise BadType for a wanted column or one of weights that holds no numbers, or for a y that
+    holds neither numbers nor texts.
+    """
+    special = [asked.weight, asked.y]
+    used = {*wanted, *(name for name in special if isinstance(name, str))}
     for column in there:
-        if column.name in used and not column.numeric:
+        is_text = isinstance(asked.y, str) and column.name == asked.y and column.holds == "text"
+        if column.name in used and not column.numeric and not is_text:
             good = [c.name for c in there if c.numeric and not c.is_index and c.name not in special]
             raise not_numbers(column.name, column.kind, good, where)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from nacre.errors import BadInput, BadParameter, NacreError
 from nacre.source.formats import formats_of, without_secrets
@@ -26,10 +26,43 @@ def plan_of_files(asked: Read, need: Need) -> RowPlan:
         BadType: columns or arrays that hold no numbers.
         BadParameter: options that files do not take.
     """
+    return plan_of_found(asked, need, found_files(asked))
+
+
+class Found(NamedTuple):
+    """Files by id, their format, and the member of `.npz` files that was named."""
+
+    files: dict[str, File]
+    format: str
+    member: str | None
+
+
+def found_files(asked: Read) -> Found:
+    """The files that are meant; none is opened.
+
+    Raises:
+        NotFound, SameId: as files_of.
+        BadInput: files of several formats.
+        BadParameter: options that files do not take.
+    """
     _check(asked)
     data, member = _member(asked.data)
-    files = _named(_found(data, asked.root), asked.id)
+    files = _found(data, asked.root)
     format = _format(files)
+    return Found(files if format == "image" else _named(files, asked.id), format, member)
+
+
+def plan_of_found(asked: Read, need: Need, found: Found) -> RowPlan:
+    """The plan of what `found_files` found.
+
+    Raises:
+        NotFound, BadInput, BadType, BadParameter: as plan_of_files.
+    """
+    files, format, member = found
+    if format == "image":
+        from nacre.source.images import by_folder, plan_of_images
+
+        return plan_of_images(asked, need, _named(by_folder(files), asked.id))
     if format in ("npz", "baskets"):
         from nacre.source.sparse_files import is_saved_sparse, plan_of_sparse
 
@@ -86,16 +119,16 @@ def _member(data: Any) -> tuple[Any, str | None]:
     return (paths if isinstance(data, list | tuple) else paths[0]), members.pop()
 
 
-def _named(files: dict[str, File], name: str | None) -> dict[str, File]:
+def _named(batches: dict[str, Any], name: str | None) -> dict[str, Any]:
     if name is None:
-        return files
-    if len(files) > 1:
+        return batches
+    if len(batches) > 1:
         raise BadParameter(
-            got=f"id={name!r} for {len(files)} files",
-            wanted="an id for one file",
+            got=f"id={name!r} for {len(batches)} files, or folders of images",
+            wanted="an id for one",
             do="Leave it out; root= says what the ids of files are relative to.",
         )
-    return {name: next(iter(files.values()))}
+    return {name: next(iter(batches.values()))}
 
 
 def _format(files: Mapping[str, File]) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from nacre.contract import Array
-from nacre.errors import BadInput
 from nacre.source import thrift
 from nacre.source.arrow import columns_of
 from nacre.source.columns import Column
@@ -87,21 +86,13 @@ def opened(file: File, **options: Any) -> Iterator[Any]:
     """An open pyarrow ParquetFile; what goes wrong with it is an error of ours.
 
     Raises:
-        NotFound, BadInput, Unavailable: as opening.explained; a column's name is not UTF-8.
+        NotFound, BadInput, Unavailable: as opening.explained.
     """
     with explained(file, WHAT), ExitStack() as stack:
         source = file.source()
         if file.system is not None:
             stack.enter_context(source)
-        try:
-            yield stack.enter_context(pq.ParquetFile(source, **options))
-        except UnicodeDecodeError:
-            raise BadInput(
-                got="a column whose name is not UTF-8",
-                wanted="names in UTF-8, as Parquet has them",
-                do="Write the file anew with other names.",
-                where=file.where,
-            ) from None
+        yield stack.enter_context(pq.ParquetFile(source, **options))
 
 
 def check_rows(metadata: Any, starts: Array, group: int, where: str) -> None:

@@ -16,6 +16,7 @@ SUFFIXES = {
     ".tsv.gz": "csv",
     ".npy": "npy",
     ".npz": "npz",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"), "image"),
 }
 NAMED_ONLY = {
     ".txt": "text",
@@ -23,6 +24,8 @@ NAMED_ONLY = {
     ".dat": "baskets",
     ".dat.gz": "baskets",
 }  # beside data they are as often something else
+_KNOWN = {**SUFFIXES, **NAMED_ONLY}
+_END = re.compile(r"\.[a-z0-9]+(\.gz)?\Z")
 _ADDRESS = re.compile(r"^([a-z0-9+.-]+://)[^/@]*@|[?#].*$", re.IGNORECASE | re.DOTALL)
 
 
@@ -33,9 +36,8 @@ def format_of(path: str) -> str:
     ('csv', 'npy', 'parquet')
     """
     name = path.lower().partition("?")[0] if "://" in path else path.lower()
-    known = {**SUFFIXES, **NAMED_ONLY}
-    found = [suffix for suffix in known if name.endswith(suffix)]
-    return known[max(found, key=len)] if found else "parquet"
+    end = _END.search(name)
+    return "parquet" if end is None else _KNOWN.get(end[0], "parquet")
 
 
 def is_data(path: str) -> bool:

@@ -31,7 +31,7 @@ class IpcGroups:
     """An Arrow IPC file or stream.
 
     Attributes:
-        schema: of Arrow.
+        schema, columns: as Arrow has them, and as the plan does.
         starts: (g + 1,) int64, the first row of each record batch, then the number of rows.
         stamp: when this was read.
         mapped: whether its columns lie in the mapped file as they are computed with.
@@ -39,14 +39,10 @@ class IpcGroups:
 
     what: ClassVar[str] = WHAT
     schema: Any
+    columns: list[Column]
     starts: Array
     stamp: Stamp
     mapped: bool
-
-    @property
-    def columns(self) -> list[Column]:
-        """All there are."""
-        return columns_of(self.schema)
 
     def reading(self, names: list[str]) -> int:
         """Bytes of the largest record batch, where it is unpacked or fetched."""
@@ -85,11 +81,11 @@ def outline(file: File) -> IpcGroups:
     """
     mapped = file.system is None and _is_mapped(file)
     with _batches(file, 0, None if mapped else []) as (schema, batches):
-        stamp, sizes = stamp_of(file), [0]
+        stamp, columns, sizes = stamp_of(file), columns_of(schema), [0]
         for batch in batches:
             batch.validate()
             sizes.append(len(batch))
-    return IpcGroups(schema, np.cumsum(sizes, dtype=np.int64), stamp, mapped)
+    return IpcGroups(schema, columns, np.cumsum(sizes, dtype=np.int64), stamp, mapped)
 
 
 def _is_mapped(file: File) -> bool:

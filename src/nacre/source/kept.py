@@ -18,11 +18,14 @@ from nacre.source.columns import listed
 from nacre.source.decoded import Places, cores
 from nacre.source.footer import footer
 from nacre.source.frames import collected
+from nacre.source.images import FOLDER, Folder
 from nacre.source.memory import is_lazy
 from nacre.source.parquet import ParquetGroups
 from nacre.source.plan import Cut, Reader, RowPlan, content
 from nacre.source.stitched import StitchedReader
 from nacre.source.terms import Read
+
+PATH = "path"  # what may be kept of images, beside their folder
 
 
 class Kept(Protocol):
@@ -68,6 +71,27 @@ class KeptOfFiles:
         return _columns(pa.Table.from_batches(pieces).select(names))
 
 
+@dataclass(frozen=True, eq=False)
+class KeptOfFolders:
+    """Those of images: where the file of a row lies, and the name of its folder.
+
+    Attributes:
+        names: some of "path" and "folder".
+    """
+
+    names: Sequence[str]
+
+    def of(self, shard: Cut) -> dict[str, Any]:
+        """Name -> Arrow column of a shard's rows."""
+        folder: Any = shard.reader
+        rows = range(shard.first, shard.stop)
+        told = {
+            PATH: pa.array([folder.file(row).where for row in rows], pa.string()),
+            FOLDER: pa.array([folder.label] * len(rows), pa.string()),
+        }
+        return {name: told[name] for name in self.names}
+
+
 def _columns(table: Any) -> dict[str, Any]:
     return dict(zip(table.column_names, table.columns, strict=True))
 
@@ -102,6 +126,9 @@ def kept_of(plan: RowPlan, names: Sequence[str], table: Any) -> Kept:
     if table is not None:
         _check(names, table.column_names, "the frame")
         return KeptOfTable(table.select(list(names)))
+    if all(isinstance(reader, Folder) for reader in plan.ids.values()):
+        _check(names, (PATH, FOLDER), "the images")
+        return KeptOfFolders(names)
     picked, places = Picked(tuple(names), "float32"), Places(cores())
     found = {}
     for name, reader in plan.ids.items():
@@ -143,6 +170,8 @@ def contents(plan: RowPlan, table: Any, names: Sequence[str]) -> dict[str, str]:
 
 
 def _fingerprint(reader: Reader) -> str:
+    if isinstance(reader, Folder):
+        return reader.fingerprint()
     file = getattr(reader, "file", None)
     if file is None:
         return content(reader)

@@ -1,5 +1,6 @@
 """Arrays in files: `.npy`, which is mapped, and members of `.npz`: mapped too where they lie
-unpacked, else unpacked as they are read. None is ever whole in memory, and no pickle is read.
+unpacked, else unpacked as they are read. None is ever whole in memory but a packed one in Fortran
+order, whose first row ends where its last column begins; and no pickle is read.
 
 A file is a batch. Its rows are those of the array in it: the same dtype, the same shards, the same
 bits. Format: numpy.lib.format, versions 1 to 3.
@@ -71,6 +72,11 @@ class Layout:
     def nbytes(self) -> int:
         """Bytes of all values."""
         return math.prod(self.shape) * int(self.dtype.itemsize)
+
+    @property
+    def whole(self) -> bool:
+        """Whether no row can be read without all of them: columns that must be unpacked."""
+        return self.member is not None and self.fortran
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,20 +173,32 @@ def _exactly(data: Any, n_bytes: int, where: str) -> bytes:
 
 
 def unpacked(file: File, layout: Layout, stamp: Stamp) -> Generator[Array]:
-    """The rows of a packed member, some at a time.
+    """The rows of a packed member, some at a time; all at once where its columns lie one by one.
 
     Raises:
         BadInput: it is damaged, or was written anew since the plan was made.
     """
     n, d = layout.shape
-    some = max(1, PIECE // max(1, d * layout.dtype.itemsize))
+    if not layout.fortran:
+        yield from _lines(file, layout, stamp, n, d)
+        return
+    columns, at = np.empty((d, n), layout.dtype), 0
+    for some in _lines(file, layout, stamp, d, n):
+        columns[at : at + len(some)] = some
+        at += len(some)
+    yield columns.T
+
+
+def _lines(file: File, layout: Layout, stamp: Stamp, n: int, size: int) -> Generator[Array]:
+    """The n rows, or columns, of `size` values in a packed member, some at a time."""
+    some = max(1, PIECE // max(1, size * layout.dtype.itemsize))
     with zipped(file) as members, members.open(layout.member or "") as data:
         check_stamp(stamp_of(file), stamp, file.where)
         _exactly(data, layout.offset, file.where)
         for first in range(0, n, some):
-            n_rows = min(some, n - first)
-            flat = _exactly(data, n_rows * d * layout.dtype.itemsize, file.where)
-            yield np.frombuffer(flat, layout.dtype).reshape(n_rows, d)
+            n_lines = min(some, n - first)
+            flat = _exactly(data, n_lines * size * layout.dtype.itemsize, file.where)
+            yield np.frombuffer(flat, layout.dtype).reshape(n_lines, size)
 
 
 @contextmanager
@@ -255,6 +273,13 @@ def _check_rows(rows: StoredRows) -> None:
             where=rows.file.where,
         )
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if rows.layout.whole and rows.layout.nbytes > there // 2:
+        raise OutOfMemory(
+            got=f"a compressed array in Fortran order: {rows.layout.nbytes:.1e} bytes at once",
+            wanted=f"C order, or at most half of the {there:.1e} bytes of this machine",
+            do="Save np.ascontiguousarray(X), or use np.savez, without compression.",
+            where=rows.file.where,
+        )
     if batch_bytes(rows) > there:
         raise OutOfMemory(
             got=f"rows of {shape[1]:,} columns: a batch takes {batch_bytes(rows):.1e} bytes",
@@ -265,9 +290,10 @@ def _check_rows(rows: StoredRows) -> None:
 
 
 def batch_bytes(rows: StoredRows) -> int:
-    """Bytes that a batch of rows takes as it is read."""
+    """Bytes that a batch of rows takes as it is read, and all that must be unpacked for it."""
     n, d = rows.shape
-    return min(n, BATCH_ROWS) * d * max(8, int(rows.dtype.itemsize))
+    unpacked_whole = rows.layout.nbytes if rows.layout.whole else 0
+    return min(n, BATCH_ROWS) * d * max(8, int(rows.dtype.itemsize)) + unpacked_whole
 
 
 def outline_npz(file: File, member: str) -> StoredRows:
@@ -286,7 +312,9 @@ def outline_npz(file: File, member: str) -> StoredRows:
             said = f"{layout.shape} of {layout.dtype} in {told.file_size} bytes"
             raise damaged(file.where, "npz", said)
         if told.compress_type != zipfile.ZIP_STORED:
-            return StoredRows(file, _packed(layout, told.filename, file.where), stamp)
+            fortran = layout.fortran and min(layout.shape, default=0) > 1
+            packed = Layout(layout.dtype, layout.shape, fortran, layout.offset, told.filename)
+            return StoredRows(file, packed, stamp)
     with opened(file, "npz") as raw:
         raw.seek(told.header_offset)
         head = _exactly(raw, _LOCAL_HEADER, file.where)
@@ -304,17 +332,6 @@ def _check_told(told: zipfile.ZipInfo, where: str) -> None:
     if told.file_size > told.compress_size * MOST_PACKED + (1 << 16):
         packed = f"{told.compress_size} bytes that unpack to {told.file_size}"
         raise damaged(where, "npz", f"a decompression bomb: {packed}")
-
-
-def _packed(layout: Layout, member: str, where: str) -> Layout:
-    if layout.fortran and min(layout.shape, default=0) > 1:
-        raise BadInput(
-            got="a compressed array in Fortran order, whose rows cannot be read one after another",
-            wanted="C order, or np.savez without compression",
-            do="Save np.ascontiguousarray(X).",
-            where=where,
-        )
-    return Layout(layout.dtype, layout.shape, False, layout.offset, member)
 
 
 def member_of(file: File, asked: str | None, special: tuple[str, ...]) -> str:

@@ -41,7 +41,8 @@ def explained(file: File, what: str) -> Iterator[None]:
 
     Raises:
         NotFound: it is not there.
-        BadInput: it may not be read, is no plain file, is empty, or damaged.
+        BadInput: it may not be read, is no plain file, is empty, or damaged; a column's name is
+            not UTF-8.
         Unavailable: the store that it lies in does not answer.
     """
     try:
@@ -60,6 +61,13 @@ def explained(file: File, what: str) -> Iterator[None]:
             got="a file that may not be read",
             wanted="one that may",
             do=here if file.system is None else "Give fsspec credentials that may read it.",
+            where=file.where,
+        ) from None
+    except UnicodeDecodeError:
+        raise BadInput(
+            got="a column whose name is not UTF-8",
+            wanted=f"names in UTF-8, as {what} has them",
+            do="Write the file anew with other names.",
             where=file.where,
         ) from None
     except (pa.ArrowException, OSError) as error:

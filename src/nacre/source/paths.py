@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nacre.errors import BadInput, MissingExtra, NotFound, SameId
-from nacre.source.formats import chosen, is_data, without_secrets
+from nacre.source.formats import chosen, format_of, is_data, without_secrets
 
 _WILD = re.compile(r"[*?\[]")
 
@@ -72,12 +72,21 @@ def files_of(data: Any, root: Any = None) -> dict[str, File]:
         system, path = _below(item)
         folder, paths = _expanded(system, path, item)
         for file in (File(path, None if _is_local(system) else system) for path in paths):
-            name = _relative(file.path, folder if base is None else base)
-            if "://" in file.path:  # of HTTP: what follows the path may be a key
-                name = name.partition("?")[0]
+            name = _name(file.path, folder if base is None else base)
             _check_one(file, name, found, ids)
             found[name], ids[file] = file, name
     return dict(sorted(found.items()))
+
+
+def _name(path: str, root: str) -> str:
+    """A file's path below the root; of an image that lies in the root itself with the root's name,
+    because folders of images are batches, and a folder has one id wherever it is found.
+    """
+    name = _relative(path, root)
+    if "://" in path:  # of HTTP: what follows the path may be a key
+        name = name.partition("?")[0]
+    own = root.rstrip("/").rpartition("/")[2] or "."
+    return f"{own}/{name}" if "/" not in name and format_of(name) == "image" else name
 
 
 def _check_one(file: File, name: str, found: dict[str, File], ids: dict[File, str]) -> None:
@@ -140,6 +149,17 @@ def _plain(path: str) -> str:
     return plain
 
 
+def divided(path: str) -> tuple[str, str]:
+    """The folder and the name of a file; behind the "?" of an address no folder begins.
+
+    >>> divided("a/b.csv"), divided("http://host/a.csv?key=x/y")
+    (('a', 'b.csv'), ('http://host', 'a.csv?key=x/y'))
+    """
+    plain = path.partition("?")[0] if "://" in path else path
+    folder, slash, _ = plain.rpartition("/")
+    return folder, path[len(folder) + len(slash) :]
+
+
 def _is_local(system: Any) -> bool:
     return "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
 
@@ -149,9 +169,11 @@ def _expanded(system: Any, path: str, item: Any) -> tuple[str, list[str]]:
     wild, item = _WILD.search(path), without_secrets(str(item))
     if system.isdir(path):
         folder, paths = path, list(_in_directory(system, path))
-        nothing = f"directory {item} without *.parquet files, or *.arrow, *.csv, *.npy, *.npz"
+        nothing = (
+            f"directory {item} without *.parquet files, or *.arrow, *.csv, *.npy, *.npz, images"
+        )
     elif wild is None or system.exists(path):
-        folder, paths = path.rpartition("/")[0], [path] if system.exists(path) else []
+        folder, paths = divided(path)[0], [path] if system.exists(path) else []
         nothing = f"no file {item}"
     else:
         folder = path[: wild.start()].rpartition("/")[0]

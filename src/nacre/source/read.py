@@ -10,7 +10,7 @@ from nacre.errors import BadInput
 from nacre.source.bad import Policy
 from nacre.source.memory import is_in_memory, is_paths, plan_of_read
 from nacre.source.plan import RowPlan
-from nacre.source.terms import Differing, Need, Read
+from nacre.source.terms import Differing, ImageMode, Need, Read
 
 __all__ = ["Read", "plan_of", "read"]
 
@@ -30,6 +30,8 @@ def read(
     schema: Differing = "error",
     delimiter: str | None = None,
     header: bool = True,
+    image_size: tuple[int, int] | None = None,
+    image_mode: ImageMode | None = None,
 ) -> Read:
     """Say what concerns the data; the result may stand wherever data may.
 
@@ -42,13 +44,13 @@ def read(
         data: an array (n, d); rows of scipy.sparse in any format, for learners that take them (CSR
             that is sorted already is not copied, and nothing is made dense); a frame of pandas,
             polars, pyarrow or duckdb (a stream that is there only once is taken once, into memory);
-            files of Parquet, Arrow IPC, CSV, `.npy` or `.npz` (docs/sources.md): a path or URI, a
-            directory (all data below it), a glob (** too), a list of these. A file is a batch, and
-            so is an array or a frame.
+            files of Parquet, Arrow IPC, CSV, `.npy`, `.npz` or images (docs/sources.md): a path or
+            URI, a directory (all data below it), a glob (** too), a list of these. A file is a
+            batch, and so is an array, a frame, or a folder of images.
         columns: names, or positions in an array, in the order wanted. Default: all but weight and
             y, in a fit; later, those of the fit, picked from files by name.
         weight: the name of a column of weights, at least 0; or (n,) for rows in memory.
-        y: the name of a column; or (n,) for rows in memory.
+        y: the name of a column; or (n,) for rows in memory. Of images "folder": its name.
         dtype: what learning sees: "float32" or "float64". Default: float32 for files of columns and
             for arrays (in files too) and frames of float32 alone, else float64. Later data is cast
             to the dtype of the fit.
@@ -66,13 +68,31 @@ def read(
             the fit did not know; "pad" learns from all there are, and fills with missing values.
         delimiter: between the fields of text. Default: "," in .csv, a tab in .tsv.
         header: whether the first line of text names the columns; else they are x0, x1, ...
+        image_size: (height, width) in pixels that all images are brought to. Default: that of the
+            first, or of the fit, and another one is an error.
+        image_mode: "L", grey, or "RGB", that all images are brought to. Default: that of the first,
+            or of the fit; where that is grey, colours are an error.
 
     Raises:
         BadParameter: an option outside its range.
         BadType: data that has been read already.
     """
     return Read(
-        data, columns, weight, y, dtype, bad, id, time, root, shard_rows, schema, delimiter, header
+        data,
+        columns,
+        weight,
+        y,
+        dtype,
+        bad,
+        id,
+        time,
+        root,
+        shard_rows,
+        schema,
+        delimiter,
+        header,
+        image_size,
+        image_mode,
     )
 
 

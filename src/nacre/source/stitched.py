@@ -17,10 +17,8 @@ import pyarrow as pa
 
 from nacre.contract import Array, Batch, Run
 from nacre.kernel.interleave import interleave
-from nacre.kinds import LEAST
-from nacre.kinds import Rows as RowsTold
 from nacre.source.arrow import Picked
-from nacre.source.bad import N_FIRST, UNREAD, Judge
+from nacre.source.bad import Judge, left_out
 from nacre.source.columns import Column
 from nacre.source.decoded import Chunk, Places, Rows, chunk
 from nacre.source.opening import Stamp, check_stamp, stamp_of
@@ -127,11 +125,9 @@ class StitchedReader:
     def _left(self, chunks: list[Chunk], names: Run, where: str) -> Batch:
         """The rows that could be read, judged; with the others counted."""
         batch = self.picked.batch([self.picked.piece(c.source) for c in chunks], names, where)
-        lost = np.concatenate([_lost(chunk.source) for chunk in chunks])
-        kept, at = self.judge(batch.take(~lost)), np.flatnonzero(lost)[:N_FIRST]
-        told = RowsTold(batch.ids[at], (np.full(len(at), UNREAD),))
-        n_skipped = kept.n_skipped + int(lost.sum())
-        return replace(kept, n_skipped=n_skipped, bad_rows=LEAST(N_FIRST).join(kept.bad_rows, told))
+        return left_out(
+            batch, np.concatenate([_lost(chunk.source) for chunk in chunks]), self.judge
+        )
 
     def _beside(self, chunks: list[Chunk]) -> tuple[Array | None, Array | None]:
         """Weight and y of rows."""

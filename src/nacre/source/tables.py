@@ -43,7 +43,7 @@ def plan_of_tables(asked: Read, need: Need, files: Mapping[str, File], format: s
         BadInput: a file that is none of the format, or columns that do not fit.
         BadType: a column that holds no numbers.
     """
-    groups = _outlines(asked, need, files, format)
+    groups = outlines(asked, need, files, format)
     there: There = {name: list(found.columns) for name, found in groups.items()}
     constants = partitions(files, _wanted(asked, need), need)
     for name, found in there.items():
@@ -106,8 +106,12 @@ def _column(name: str, value: Any) -> Column:
     return columns_of(pa.schema([(name, value.type)]))[0]
 
 
-def _outlines(asked: Read, need: Need, files: Mapping[str, File], format: str) -> dict[str, Groups]:
-    """What each file says of itself."""
+def outlines(asked: Read, need: Need, files: Mapping[str, File], format: str) -> dict[str, Groups]:
+    """Batch id -> what the file says of itself.
+
+    Raises:
+        NotFound, BadInput: as plan_of_tables.
+    """
     look: Callable[[File], Groups] = _parquet
     if format == "arrow":
         look = ipc.outline
@@ -147,13 +151,13 @@ def _kinds() -> dict[str, Any]:
 
 def _of_file(constants: Constants, picked: Picked) -> Constants:
     """The columns among those that are picked that a file has not; numbers as learning sees them,
-    so that rows can be laid at once.
+    so that rows can be laid at once, but for y.
     """
     kind = pa.from_numpy_dtype(picked.dtype)
     fixed = {name: constants[name] for name in picked.names if name in constants}
     if picked.holds is not None:
         return fixed
-    return {name: value.cast(kind) for name, value in fixed.items()}
+    return {n: value if n == picked.y else value.cast(kind) for n, value in fixed.items()}
 
 
 def _features(files: Mapping[str, File], there: There, asked: Read, need: Need) -> tuple[str, ...]:

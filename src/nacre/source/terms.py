@@ -13,6 +13,7 @@ from nacre.errors import BadParameter, BadType
 from nacre.source.bad import Judge, Policy
 
 Differing = Literal["error", "ignore", "pad"]
+ImageMode = Literal["L", "RGB"]
 DIFFERING = ("error", "ignore", "pad")
 
 
@@ -40,6 +41,8 @@ class Read:
     schema: Differing = "error"
     delimiter: str | None = None
     header: bool = True
+    image_size: tuple[int, int] | None = None
+    image_mode: ImageMode | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.data, Read):
@@ -58,6 +61,7 @@ class Read:
         one = isinstance(mark, str) and len(mark) == 1 and mark.isascii() and mark not in '"\r\n'
         _require(mark is None or one, "delimiter", mark, "one character, no quote or line end")
         _require(isinstance(self.header, bool), "header", self.header, "True or False")
+        self._check_images()
         self._check_columns()
         if self.dtype is not None:
             object.__setattr__(self, "dtype", _dtype(self.dtype))
@@ -81,6 +85,16 @@ class Read:
     def judge(self, need: Need, names: Sequence[str] | None = None, who: str = "") -> Judge:
         """What is done with bad values in columns of these names."""
         return Judge(self.bad, "nan" in need.takes, None if names is None else tuple(names), who)
+
+    def _check_images(self) -> None:
+        size: Any = self.image_size
+        if size is not None:
+            two = isinstance(size, list | tuple) and len(size) == 2
+            whole = two and all(isinstance(n, int | np.integer) and n >= 1 for n in size)
+            _require(whole, "image_size", size, "(height, width) in pixels, at least 1")
+            object.__setattr__(self, "image_size", (int(size[0]), int(size[1])))
+        modes = (None, "L", "RGB")
+        _require(self.image_mode in modes, "image_mode", self.image_mode, '"L" (grey) or "RGB"')
 
     def _check_columns(self) -> None:
         columns = self.columns

@@ -22,7 +22,8 @@ from nacre.kernel.assign import Assigned, assign_sums
 from nacre.kernel.crew import spread
 from nacre.kernel.truth import merges
 
-PIECE = 1024  # rows that a thread sums at a time
+PIECE = 1024  # rows that a thread sums at a time, at least,
+PIECES = 32  # and in so many pieces at most
 FIRST_ITER = 3  # Lloyd's iterations before the first breath
 DEEPEST = 4  # of so many centres one more is added at once
 SHALLOWEST = 16  # breaths of one centre in so many are the last: measured: less gains little
@@ -84,11 +85,12 @@ class Descent:
 
     def _told(self, centres: Array) -> Point:
         def piece(first: int) -> Assigned:
-            some = slice(first, first + PIECE)
+            some = slice(first, first + step)
             return assign_sums(self.rows[some], self.weight[some], centres, self.shift)
 
         self.passes -= 1
-        told = spread(piece, range(0, len(self.rows), PIECE))
+        step = max(PIECE, -(-len(self.rows) // PIECES))
+        told = spread(piece, range(0, len(self.rows), step))
         weights, sums, errors = (
             functools.reduce(np.add, (getattr(one, name) for one in told))
             for name in ("weights", "sums", "sse")

@@ -70,12 +70,11 @@ LEAST_VALUES = 1 << 18  # numbers, which narrow rows have in no time; but
 MOST_VALUES = 1 << 22  # numbers at most, as wide rows take long
 SEEDED_PER_CLUSTER = 10  # rows of the sample that seeds are chosen from
 SEEDING_WORK = 1 << 32  # coordinates that the choice of seeds may compare, before it gets coarser
-CHANCE = 0.1  # of what the means of a sample are off by: iterations that gain less are its own
 SAMPLE_PASSES = 60  # over the sample, at most
 SAMPLE_WORK = 4  # passes over all rows, that those over the sample may cost
 MEDIAN_PASSES = 20  # over the sample, by manhattan
 NESTED = 4  # each part is so many times the one before
-PART_VALUES = 1 << 25  # numbers in the largest part, which engines should be able to keep
+PART_VALUES = 1 << 25  # numbers from which on a part is the largest: engines should keep it
 SURE = 4  # a part has said all when the centres move so many times less than chance moves them
 
 
@@ -450,7 +449,7 @@ class KMeans(
         centres = directed(self.metric, found.astype(model.centres.dtype))
         figures = zip(curve.inertia.tolist(), curve.gap.tolist(), strict=True)
         start = self._kind(centres, model.shift, curve=tuple(figures))
-        return self._on_parts(start, model.seeding)
+        return self._on_parts(start, model.seeding, model.seeding.share)
 
     def _begun(self, seeding: Any, rows: Array, weight: Array, shift: Array) -> Model:
         """Good centres for weighted rows in memory, and the first part of all rows to look at."""
@@ -458,31 +457,35 @@ class KMeans(
         some = slice(None, None, max(1, len(rows) // max(enough, 3 * self._k)))
         at = self._seeds(rows[some], weight[some])
         seeds = rows[some][np.resize(at, self._k)]  # repeated where fewer are distinct
-        nested = self.algorithm == "nested"
+        nested, seen = self.algorithm == "nested", seeding.share
         if self.metric == "manhattan":
             start: Any = medians.of_sample(rows, weight, seeds, MEDIAN_PASSES if nested else 0)
         else:
             if seeding.descends:
                 seeds = self._descended(seeding, rows, weight, shift, seeds)
+            else:
+                seen /= NESTED  # so that the sample is the first part
             start = self._kind(directed(self.metric, seeds), shift)
-        return self._on_parts(start, seeding) if nested else cast(Model, start)
+        return self._on_parts(start, seeding, seen) if nested else cast(Model, start)
 
     def _descended(
         self, seeding: Any, rows: Array, weight: Array, shift: Array, seeds: Array
     ) -> Array:
-        """Centres of weighted rows; of all rows the end is looked for, of a sample what is no
-        chance.
+        """Centres of weighted rows: where all rows are next, the end is looked for; where a part of
+        them is, what is no chance.
         """
         still, passes = min(self.tol, STILL) / 100, SAMPLE_PASSES
+        if NESTED * seeding.share <= seeding.most * 1.001:
+            still = STILL
         if seeding.share < 1.0:
             n = seeding.n_rows or len(rows)
-            still = min(STILL, CHANCE * self._k / len(rows))
             passes = min(passes, max(6, SAMPLE_WORK * n // len(rows)))
         return Descent(rows, weight, shift, passes).down(seeds, self._purpose, still)
 
-    def _on_parts(self, start: Any, seeding: Any) -> Model:
+    def _on_parts(self, start: Any, seeding: Any, seen: float) -> Model:
+        """The first part, after the share of the rows that the centres were found on."""
         begun = replace(start, view=seeding.view, most=seeding.most)
-        return cast(Model, replace(begun, view=self._part_after(begun, seeding.share)))
+        return cast(Model, replace(begun, view=self._part_after(begun, seen)))
 
     def _given(self, centres: Array, head: Batch) -> Model:
         """Begin at given centres."""
