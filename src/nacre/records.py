@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from nacre.errors import BadInput
+
 Array = Any
 DOUBLE = np.dtype(np.float64)
 TIMES = ("s", "ms", "us", "ns")
@@ -142,7 +144,7 @@ class Records:
         codes[missing(found.indices)] = n_known
         used, codes = _used(codes, n_known + 1)
         known = pa.array(np.where(used < n_known, used, -1))
-        texts = found.dictionary.take(pc.if_else(pc.less(known, 0), None, known)).to_pylist()
+        texts = texts_of(found.dictionary.take(pc.if_else(pc.less(known, 0), None, known)))
         order = sorted(set(texts), key=lambda text: (text is None, text))
         place = {text: code for code, text in enumerate(order)}
         return np.array([place[text] for text in texts], np.int64)[codes], tuple(order)
@@ -240,6 +242,22 @@ def kind_of(kind: Any) -> str | None:
         return str(kind.unit)
     numeric = (types.is_integer, types.is_floating, types.is_decimal, types.is_null)
     return "" if any(test(kind) for test in numeric) else None
+
+
+def texts_of(column: Any) -> list[str | None]:
+    """The texts of an Arrow array; None where one is missing.
+
+    Raises:
+        BadInput: a text that is not UTF-8, as files may hold it.
+    """
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            got=f"a text that is not UTF-8: {error.object[:40]!r}",
+            wanted="texts in UTF-8",
+            do="Write the file anew, or leave the column out.",
+        ) from None
 
 
 def _cast(column: Any, kind: str) -> Any:

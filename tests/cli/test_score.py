@@ -113,11 +113,55 @@ def test_the_page_holds_all_it_needs(
     assert "labels of kind" not in path.read_text(encoding="utf-8")
 
 
+def test_the_page_names_the_command_that_made_it(
+    model: Path, named: Path, tmp_path: Path, nacre: Nacre
+) -> None:
+    options = ["--y", "kind", "--weight", "w", "--bad", "skip", "--sample", "50"]
+    path = tmp_path / "score.html"
+    assert nacre("score", model, named, *options, "--page", path).code == 0
+    words = " ".join(map(str, ["nacre", "score", model, named, *options, "--page", path]))
+    assert words in path.read_text(encoding="utf-8")
+
+
+def test_files_are_looked_at_once(
+    model: Path, named: Path, nacre: Nacre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One plan for all passes: of text a plan reads whole files."""
+    made, plan = [], package.KMeans._plan
+
+    def counted(self: object, data: object, *more: object, **how: object) -> object:
+        made.append(data)
+        return plan(self, data, *more, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("nacre.estimator.Estimator._plan", counted)
+    assert nacre("score", model, named, "--y", "kind").code == 0
+    assert len(made) == 1
+
+
+def test_labels_beside_rows_without_names(tmp_path: Path, nacre: Nacre) -> None:
+    path = tmp_path / "rows.npz"
+    X = np.random.default_rng(0).normal(size=(60, 2)) + 9 * (np.arange(60) % 2)[:, None]
+    np.savez(path, X=X, y=np.arange(60) % 2)
+    fit = ["fit", "kmeans", path, "--n-clusters", 2, "-o", tmp_path / "two"]
+    assert nacre(*fit).code == 0
+    said = nacre("score", tmp_path / "two", path, "--y", "y", "--json")
+    assert said.json["agreement"]["adjusted_rand"] == 1
+    said = nacre("score", tmp_path / "two", path, "--y", "kind", "-v")
+    assert said.code == 3
+    assert "one named 'kind'" in said.err
+    assert "pass 1" not in said.err
+
+
 def test_what_cannot_be_drawn_is_known_before(
     model: Path, named: Path, tmp_path: Path, nacre: Nacre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = nacre("score", model, named, "-v", "--page", tmp_path)
     assert (said.code, said.out) == (5, "")
+    assert "pass 1" not in said.err
+    (tmp_path / "file").touch()
+    said = nacre("score", model, named, "-v", "--page", tmp_path / "file" / "score.html")
+    assert (said.code, said.out) == (9, "")
+    assert "Choose another --page." in said.err
     assert "pass 1" not in said.err
     library.cache_clear()
     monkeypatch.setitem(sys.modules, "vl_convert", None)
@@ -161,7 +205,7 @@ def test_models_without_clusters(named: Path, tmp_path: Path, nacre: Nacre) -> N
     assert nacre(*fit).code == 0
     said = nacre("score", tmp_path / "pca", named)
     assert said.code == 2
-    assert "a PCA, which has no loss and finds no clusters" in said.err
+    assert "PCA, which has no loss and finds no clusters" in said.err
     said = nacre("score", tmp_path / "pca", named, "--y", "kind")
     assert said.code == 2
     assert "predicts no labels" in said.err

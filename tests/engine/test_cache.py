@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nacre.contract import Batch, Run, View
-from nacre.engine.cache import Cache
+from nacre.engine.cache import SPARED, Cache
 from nacre.errors import OutOfMemory
 
 ROWS, BATCH = 200, 40
@@ -72,7 +72,8 @@ def taken(batch: Batch) -> int:
 
 def test_a_share_of_the_memory_is_not_for_rows() -> None:
     """It is left to what the rows say: sums, and samples of k-means."""
-    for memory, n_kept in ((3 * SHARD, 2), (3 * SHARD * 16 // 15 + 16, 3)):
+    enough = 3 * SHARD * SPARED // (SPARED - 1) + SPARED
+    for memory, n_kept in ((3 * SHARD, 2), (enough, 3)):
         cache = Cache.within(memory)
         passed(cache, [Shard(i) for i in range(4)], View())
         assert len(cache.kept) == n_kept

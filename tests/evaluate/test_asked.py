@@ -12,6 +12,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import nacre
+from nacre import evaluate
 from nacre.contract import Array
 from nacre.errors import BadInput, BadParameter, NacreError
 from nacre.evaluate.asked import (
@@ -130,6 +131,7 @@ class TestPairs:
             ((CODES, X, CODES), "an array of labels, and data"),
             ((CODES, None, CODES[:9]), "y of shape"),
             ((3, None, CODES), "found=int"),
+            ((nacre.KMeans, X, CODES), "found=KMeans"),
             ((X, None, CODES), "labels of shape"),
             ((nacre.Scale().fit(X), X, CODES), "answers"),
             (("codes", frame(), "text"), "no column 'codes'"),
@@ -179,6 +181,9 @@ def test_plain_labels(values: Array, want: list[Any]) -> None:
         (np.array([0.5]), "label 0.5"),
         (np.array([np.inf]), "label inf"),
         (np.array([1e17]), "label 1e[+]17"),
+        (np.array([2**64 - 1, 0], np.uint64), "label 18446744073709551615"),  # no -1
+        (np.array([2**70, 0], object), "beyond 2[*][*]63"),
+        (np.array([2.0**53 + 2]), "label 9007199254740994"),
         (np.array(["a", 1], object), "labels of types"),
         (np.array([1j]), "labels of type complex128"),
         (np.zeros((2, 2)), "labels of shape"),
@@ -187,6 +192,14 @@ def test_plain_labels(values: Array, want: list[Any]) -> None:
 def test_what_is_no_label_is_refused(values: Array, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         plain(values, "the rows")
+
+
+def test_texts_that_no_file_could_hold_are_refused() -> None:
+    """Such as `os.fsdecode` makes of names that are not UTF-8."""
+    texts = np.array(["a", "\ud800"] * 30, object)
+    for work in (lambda: evaluate.agreement(texts, y=CODES), lambda: evaluate.clusters(texts, X)):
+        with pytest.raises(BadInput, match="not UTF-8"):
+            work()
 
 
 @pytest.mark.parametrize("labels", [np.array([7, -1, 7, 3]), np.array(list("bcb"), object)])
@@ -201,6 +214,7 @@ def test_too_many_labels() -> None:
     with pytest.raises(BadInput, match="different labels"):
         check_few(range(MOST + 1))
     assert LABELS.join((1, 3), (2, 3)) == (1, 2, 3)
+    assert LABELS.join(("b", "c"), ("a", "c")) == ("a", "b", "c")
     with pytest.raises(BadInput, match="in one column"):
         LABELS.join((1,), ("a",))
 

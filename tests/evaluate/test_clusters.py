@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from nacre import evaluate, forms
 from nacre.contract import Array
 from nacre.errors import BadInput, BadParameter, NacreError
 from nacre.evaluate.asked import rows_of, run
-from nacre.evaluate.clusters import Clusters, _known
+from nacre.evaluate.clusters import Clusters, known_labels
 from nacre.evaluate.scored import ClusterScores
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -111,6 +112,13 @@ class TestAsScikitLearn:
         for name in FIGURES[:-1]:
             assert getattr(shares, name) == pytest.approx(getattr(rows, name))
 
+    def test_great_weights(self) -> None:
+        X, labels = blobs(1)
+        great, some = (evaluate.clusters(labels, X, np.full(90, w)) for w in (1e149, 1e9))
+        assert great.calinski_harabasz / some.calinski_harabasz == pytest.approx(1e140)
+        for name in ("silhouette", "silhouette_squared", "davies_bouldin"):
+            assert getattr(great, name) == pytest.approx(getattr(some, name))
+
     @given(seed=SEEDS)
     def test_sparse_rows(self, seed: int) -> None:
         X, labels = blobs(seed)
@@ -186,7 +194,7 @@ class TestOneSumEverywhere:
         chain = nacre.chain(nacre.Scale(), nacre.KMeans(4, random_state=0)).fit(X)
         for found in (chain, labels, np.array([f"c{j}" for j in labels], object)):
             asked, plan = rows_of(found, read)
-            evaluator = Clusters(asked, known=_known(found), sample=200)
+            evaluator = Clusters(asked, known=known_labels(found), sample=200)
             one = run(evaluator, plan, "serial")
             assert run(evaluator, plan, engine).digest == one.digest
 
@@ -204,12 +212,20 @@ class TestOneSumEverywhere:
             n: c.tolist() for n, c in held.table.items()
         }
 
+    def test_more_means_than_there_is_room_for_are_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys.modules["nacre.evaluate.clusters"], "MEANS", 100)
+        with pytest.raises(BadInput, match="51 clusters of 2 columns"):
+            evaluate.clusters(np.arange(51), np.zeros((51, 2)))
+        assert evaluate.clusters(np.arange(60) // 2, np.ones((60, 2))).n_clusters == 30
+
     def test_labels_that_are_known_save_a_pass(self) -> None:
         X, _ = blobs(8, 400)
         km = nacre.KMeans(3, random_state=0).fit(X)
         same(figures(evaluate.clusters(km, X)), figures(evaluate.clusters(km.labels_, X)), 1e-12)
-        assert _known(km) == (0, 1, 2)
-        assert _known(nacre.chain(nacre.Scale(), km).fit(X)) == (0, 1, 2)
+        assert known_labels(km) == (0, 1, 2)
+        assert known_labels(nacre.chain(nacre.Scale(), km).fit(X)) == (0, 1, 2)
 
     def test_bad_rows_are_left_out(self) -> None:
         X, labels = blobs(9)

@@ -15,7 +15,7 @@ import pytest
 
 import nacre
 from nacre.contract import Array
-from nacre.errors import BadType
+from nacre.errors import BadInput, BadType
 from nacre.source.read import plan_of
 
 TEXTS = ["Rome", "Oslo", None, "Rome"]
@@ -76,6 +76,18 @@ def test_of_files(make: Any, rows: int, tmp_path: Path) -> None:
 def test_of_a_file_of_text(tmp_path: Path) -> None:
     pyarrow.csv.write_csv(TABLE.slice(0, 2), tmp_path / "t.csv")
     assert list(read_y(tmp_path / "t.csv").values()) == TEXTS[:2]
+
+
+def test_texts_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    offsets = np.arange(5, dtype=np.int32).tobytes()
+    texts = pa.Array.from_buffers(
+        pa.string(), 4, [None, pa.py_buffer(offsets), pa.py_buffer(b"ab\xffc")]
+    )
+    pyarrow.parquet.write_table(pa.table({"x": TABLE["x"], "city": texts}), tmp_path / "t.parquet")
+    with pytest.raises(BadInput, match="not UTF-8"):
+        read_y(tmp_path / "t.parquet")
+    with pytest.raises(BadInput, match="not UTF-8"):
+        nacre.OneHot().fit(nacre.read(tmp_path / "t.parquet", columns=["city"]))
 
 
 def test_other_types_are_refused() -> None:

@@ -161,6 +161,16 @@ def test_saving_over_a_model_replaces_it_and_leaves_nothing_of_it(tmp_path: Path
     assert set(os.listdir(tmp_path)) == {"blobs", "manifest.json", "notes.txt"}
 
 
+@pytest.mark.parametrize("dtype", ["V2000000000", "<script>alert(1)</script>", "object"])
+def test_rows_are_never_cast_to_what_a_file_makes_up(dtype: str, tmp_path: Path) -> None:
+    learner = nacre.Scale().fit(rows())
+    schema = dataclasses.replace(learner.state_.schema, dtype=dtype)
+    learner.state_ = dataclasses.replace(learner.state_, schema=schema)
+    learner.save(tmp_path / "forged")
+    with pytest.raises(CorruptState, match="float32 or float64"):
+        nacre.load(tmp_path / "forged")
+
+
 def test_what_a_crash_left_before_the_first_model_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / ("ab" * 32)).write_bytes(b"?")

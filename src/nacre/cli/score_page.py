@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nacre.cli.learning import quoted
 from nacre.cli.terminal import number
 from nacre.cli.words import learner_name
-from nacre.errors import Occupied
+from nacre.errors import Occupied, Unavailable
 from nacre.plot.page import Fact, Section, library, page
 
 APART = (
@@ -30,22 +31,30 @@ def check(path: str) -> None:
     Raises:
         MissingExtra: what draws is not installed.
         Occupied: a directory stands there.
+        Unavailable: it cannot be written there.
     """
     library()
     if Path(path).is_dir():
         raise Occupied(
             got=f"the directory {path}", wanted="a file", do="Name one: --page score.html."
         )
+    above = next(folder for folder in Path(path).absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise Unavailable(
+            got=f"no permission to write to {above}" if above.is_dir() else f"the file {above}",
+            wanted="a directory that may be written",
+            do="Choose another --page.",
+        )
 
 
-def drawn(learner: Any, found: Any, answer: Mapping[str, Any], command: Sequence[str]) -> str:
+def drawn(learner: Any, found: Any, answer: Mapping[str, Any], command: str) -> str:
     """The scores as HTML.
 
     Args:
         learner: that was scored.
         found: what was found out.
         answer: what `nacre score --json` says.
-        command: that made it, less its options.
+        command: that gives the same figures, less --page.
     """
     name, n_rows = learner_name(learner), answer["n_rows"]
     return page(
@@ -81,12 +90,9 @@ def _facts(answer: Mapping[str, Any]) -> Iterator[Fact]:
         yield Fact("purity", number(answer["agreement"]["purity"]))
 
 
-def _sections(found: Any, answer: Mapping[str, Any], command: Sequence[str]) -> Iterator[Section]:
-    options = []
+def _sections(found: Any, answer: Mapping[str, Any], command: str) -> Iterator[Section]:
     if found.scores is not None:
         yield Section("How well the clusters are set apart", APART, found.scores.plot())
     if found.agreement is not None:
         yield Section(f"Where the labels of {answer['y']} went", BESIDE, found.agreement.plot())
-        options = ["--y", answer["y"]]
-    words = " ".join(quoted(str(word)) for word in ["nacre", *command, *options])
-    yield Section("Again", AGAIN, commands=[f"{words} --page {quoted(answer['page'])}"])
+    yield Section("Again", AGAIN, commands=[f"{command} --page {quoted(answer['page'])}"])

@@ -14,6 +14,7 @@ from nacre import __version__
 from nacre.cli.failing import PARTIAL
 from nacre.cli.fit import Reading
 from nacre.cli.interrupt import twice_at_once
+from nacre.cli.learning import quoted
 from nacre.cli.nearest import nearest
 from nacre.cli.options import Running
 from nacre.cli.progress import Passes, bar
@@ -21,11 +22,12 @@ from nacre.cli.score import Judging
 from nacre.cli.score_page import check, drawn, put
 from nacre.cli.terminal import Terminal, aligned, counted, number, shown
 from nacre.cli.words import learner_name
-from nacre.errors import BadParameter, Stopped
+from nacre.errors import BadInput, BadParameter, Stopped
 from nacre.estimator import bare, is_count, require
-from nacre.evaluate.agreement import agreement
+from nacre.evaluate.agreement import scored
 from nacre.evaluate.asked import Asked
-from nacre.evaluate.clusters import clusters
+from nacre.evaluate.clusters import known_labels, scores_by
+from nacre.evaluate.contingency import counted_by
 from nacre.evaluate.heard import heard
 from nacre.fitting import Limits, Watch, watching
 from nacre.source.stitched import StitchedReader
@@ -110,8 +112,7 @@ class Scoring:
             "page": self.judging.page,
         }
         if self.judging.page is not None:
-            command = ["score", self.model, *self.data]
-            put(self.judging.page, drawn(learner, found, answer, command))
+            put(self.judging.page, drawn(learner, found, answer, self._command))
         self.terminal.report(self._lines(answer, learner), answer)
         return PARTIAL if n_skipped else 0
 
@@ -122,50 +123,60 @@ class Scoring:
             BadParameter: there is nothing to score, to compare or to draw; no such column.
             MissingExtra: what draws is not installed.
         """
-        y, sample = self.judging.y, self.judging.sample
+        sample = self.judging.sample
         require(is_count(sample), "sample", sample, "an int, at least 1")
-        data = self.reading.of(self.data)
-        plan = learner._plan(data, None, None, reset=False)
-        how = {"engine": self.running.engine, "memory": self.running.memory}
+        asked = Asked(bare(learner), learner.state_.model)
         clustered = is_clusterer(learner) and "predict" in learner.answers
+        measured = learner.loss(learner.state_.told) is not None
+        self._check(learner, measured, clustered)
+        plan = self._plan(learner)
+        how = {"engine": self.running.engine, "memory": self.running.memory}
         work: dict[str, Callable[[], Any]] = {}
-        if learner.loss(learner.state_.told) is not None:
-            asked = Asked(bare(learner), learner.state_.model)
+        if measured:
             work["heard"] = lambda: heard(asked, plan, **how)
         if clustered:
-            work["scores"] = lambda: clusters(learner, data, sample=sample, **how)
-        if y is not None:
-            self._check_y(learner, plan)
-            work["agreement"] = lambda: agreement(learner, data, y, **how)
-        self._check(learner, bool(work), clustered)
+            known = known_labels(learner)
+            work["scores"] = lambda: scores_by(asked, plan, known, sample, **how)
+        if self.judging.y is not None:
+            work["agreement"] = lambda: scored(counted_by(asked, plan, **how))
         return work
 
-    def _check(self, learner: Any, is_work: bool, clustered: bool) -> None:
-        name = type(learner).__name__
-        if not is_work:
+    def _check(self, learner: Any, measured: bool, clustered: bool) -> None:
+        name, y = type(learner).__name__, self.judging.y
+        if y is not None and "predict" not in learner.answers:
             raise BadParameter(
-                got=f"a {name}, which has no loss and finds no clusters",
+                got=f"--y {y} for {name}, which predicts no labels",
+                wanted="a model that predicts",
+                do="Leave --y out.",
+            )
+        if not measured and not clustered and y is None:
+            raise BadParameter(
+                got=f"{name}, which has no loss and finds no clusters",
                 wanted="a model that can be scored",
                 do=f"See what it knows: nacre show {self.model}",
             )
         if self.judging.page is None:
             return
-        if not clustered and self.judging.y is None:
+        if not clustered and y is None:
             raise BadParameter(
-                got=f"--page for a {name}, which finds no clusters",
+                got=f"--page for {name}, which finds no clusters",
                 wanted="something to draw",
                 do="Leave --page out.",
             )
         check(self.judging.page)
 
-    def _check_y(self, learner: Any, plan: Any) -> None:
-        y = str(self.judging.y)
-        if "predict" not in learner.answers:
-            raise BadParameter(
-                got=f"--y {y} for a {type(learner).__name__}, which predicts no labels",
-                wanted="a model that predicts",
-                do="Leave --y out.",
-            )
+    def _plan(self, learner: Any) -> Any:
+        """The rows with the labels of --y: one plan for all passes."""
+        data, y = self.reading.of(self.data), self.judging.y
+        try:
+            return learner._plan(data, y, None, reset=False)
+        except BadInput:
+            if y is not None:
+                self._check_column(y, learner._plan(data, None, None, reset=False))
+            raise
+
+    def _check_column(self, y: str, plan: Any) -> None:
+        """Raise BadParameter where it is --y that is not there; the nearest column is named."""
         for reader in plan.ids.values():
             if not isinstance(reader, StitchedReader):
                 continue
@@ -178,6 +189,17 @@ class Scoring:
                     do=f"Did you mean --y {near}?" if near else f"See: nacre show {self.data[0]}",
                     where=reader.where,
                 )
+
+    @property
+    def _command(self) -> str:
+        """What gives the same figures again, less --page."""
+        said = {"--y": self.judging.y, "--columns": ",".join(self.reading.columns or ())}
+        said |= {"--weight": self.reading.weight, "--root": self.reading.root}
+        said["--bad"] = None if self.reading.bad == "error" else self.reading.bad
+        said["--sample"] = None if self.judging.sample == 1000 else str(self.judging.sample)
+        options = [word for name, value in said.items() if value for word in (name, value)]
+        words = ["nacre", "score", self.model, *self.data, *options]
+        return " ".join(map(quoted, words)) + self.reading.again
 
     def _watched(self, work: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         """What each work gives, under a bar; Ctrl-C drops all."""

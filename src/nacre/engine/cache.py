@@ -21,7 +21,7 @@ from nacre.contract import Array, Batch, Run, Shard, View
 from nacre.errors import OutOfMemory
 
 LITTLE = 8  # rows of a part that take this share of the room stay, whatever else wants it
-SPARED = 16  # this share of the memory is left to sums and samples
+SPARED = 8  # this share of the memory is left to sums and samples
 LARGE = 1 << 22  # bytes from which NumPy asks for large pages
 UNREFUSED = 1 << 28  # bytes that reading may take under any limit but is not there for keeping
 Part = tuple[float, float, str]

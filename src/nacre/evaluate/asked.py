@@ -19,6 +19,7 @@ from nacre.forms import is_records, is_sparse
 from nacre.kinds import Kind
 
 MOST = 1 << 20  # different labels; a column of more is no column of labels
+LARGEST = 2**63 - 1  # int64
 OUTSIDE = -1  # the label of a row that is in no cluster
 
 
@@ -200,6 +201,8 @@ def plain(values: Array, where: str = "") -> Array:
     if values.dtype.kind in "UT":
         return values.astype(object)
     if values.dtype.kind in "biu":
+        if values.dtype.kind == "u" and values.max(initial=0) > LARGEST:
+            raise _no_label(f"label {values.max()}", where)
         return values.astype(np.int64)
     if values.dtype.kind == "O":
         return values
@@ -208,7 +211,7 @@ def plain(values: Array, where: str = "") -> Array:
     whole = np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) <= 2.0**53)
     if not whole.all():
         bad = values[int(np.argmin(whole))]
-        raise _no_label("a missing label" if np.isnan(bad) else f"label {bad:g}", where)
+        raise _no_label("a missing label" if np.isnan(bad) else f"label {bad:.16g}", where)
     return values.astype(np.int64)
 
 
@@ -218,14 +221,22 @@ def distinct(labels: Array) -> tuple[int | str, ...]:
     >>> distinct(np.array([3, 1, 3]))
     (1, 3)
     """
-    found = set(labels.tolist()) if labels.dtype.kind == "O" else np.unique(labels).tolist()
-    return tuple(sorted(found))
+    if labels.dtype.kind != "O":
+        return tuple(np.unique(labels).tolist())
+    found = sorted(set(labels.tolist()))
+    try:
+        "".join(found).encode()
+    except UnicodeEncodeError as error:
+        raise _no_label(f"a text that is not UTF-8: {error.object[:40]!r}", "") from None
+    return tuple(found)
 
 
 def _united(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
     if a and b and isinstance(a[0], str) is not isinstance(b[0], str):
         raise _no_label(f"labels {a[0]!r} and {b[0]!r} in one column", "")
-    return check_few(tuple(sorted({*a, *b})))
+    if a == b:
+        return a
+    return check_few(tuple(dict.fromkeys(sorted(a + b))))  # two runs in order: one merge
 
 
 LABELS = Kind("LABELS", _united, lambda a, factor: a, idempotent=True, exact=True)
@@ -255,9 +266,9 @@ def places(labels: Array, known: Sequence[Any]) -> Array:
     if labels.dtype.kind == "O":
         place = {label: at for at, label in enumerate(known)}
         return np.array([place.get(label, -1) for label in labels.tolist()], np.int64)
-    values = np.array([label for label in known if not isinstance(label, str)], np.int64)
-    if not len(values):
+    if not known or isinstance(known[0], str):
         return np.full(len(labels), -1)
+    values = np.array(known, np.int64)
     at = np.minimum(np.searchsorted(values, labels), len(values) - 1)
     return np.where(values[at] == labels, at, -1)
 
@@ -268,10 +279,12 @@ def codes_of(labels: Array) -> Any:
 
     labels = plain(labels)
     if labels.dtype.kind == "O":
+        distinct(labels)  # refuses what is no text of a file
         return Records.of({"label": labels})
-    if np.abs(labels).max(initial=0) > 2**53:
+    codes = labels.astype(np.float64)
+    if np.abs(codes).max(initial=0) > 2**53:
         raise _no_label("labels beyond 2**53", "")
-    return labels.astype(np.float64)[:, None]
+    return codes[:, None]
 
 
 def _only_column(X: Array) -> Array:
@@ -297,7 +310,10 @@ def _of_objects(values: Array, where: str) -> Array:
     if all(issubclass(kind, str) for kind in kinds):
         return values
     if all(issubclass(kind, int | float | np.number | np.bool_) for kind in kinds):
-        return np.array(values.tolist())
+        numbers = np.array(values.tolist())
+        if numbers.dtype.kind == "O":
+            raise _no_label("labels beyond 2**63", where)
+        return numbers
     if any(map(_is_missing, values.tolist())):
         raise _no_label("a missing label", where)
     raise _no_label(f"labels of types {sorted(kind.__name__ for kind in kinds)}", where)
@@ -313,7 +329,7 @@ def _no_label(got: str, where: str) -> BadInput:
     return BadInput(
         got=got,
         wanted="whole numbers, bools or texts, one for each row",
-        do="Fill what is missing, and turn other values into whole numbers or texts.",
+        do="Fill what is missing; turn other values, and numbers beyond 2**53, into texts.",
         where=where,
     )
 
@@ -324,7 +340,7 @@ def _column(found: Any) -> Any:
         return found
     if isinstance(found, type) or not hasattr(found, "__len__") or is_sparse(found):
         raise BadParameter(
-            got=f"found={type(found).__name__}",
+            got=f"found={found.__name__ if isinstance(found, type) else type(found).__name__}",
             wanted="a fitted learner, an array of labels, or the name of a column",
             do="Pass one of these first, then the data.",
         )

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nacre.contract import Array, Batch, Grade, Model, Summary
+from nacre.contract import Array, Batch, Grade, Model, Plan, Summary
 from nacre.errors import BadInput
 from nacre.estimator import Estimator, is_count, require
 from nacre.evaluate.asked import LABELS, OUTSIDE, Asked, check_few, distinct, places, rows_of, run
@@ -35,6 +35,7 @@ from nacre.learn.count.histogram import unit_of, weighted
 METRICS = ("euclidean", "cosine")
 PURPOSE = "evaluate clusters"
 SUMS = 1 << 22  # numbers of the sample, and sums of distances to it, at most
+MEANS = 1 << 26  # numbers of the means: half a GB in each sum
 DENSE = 1 << 20  # numbers of sparse rows that are made dense at a time
 
 
@@ -221,6 +222,12 @@ class Clusters(Estimator):
         return {}
 
     def _gathering(self, known: tuple[int | str, ...], d: int) -> Gathering:
+        if len(known) * d > MEANS:
+            raise BadInput(
+                got=f"{len(known):,} clusters of {d:,} columns",
+                wanted=f"means of at most {MEANS:,} numbers",
+                do="Check that these are labels; else judge in fewer columns, behind nacre.PCA.",
+            )
         most = max(1, min(self.sample, SUMS // max(len(known), d)))
         return Gathering(self.asked, self.metric, known, d, most)
 
@@ -259,13 +266,27 @@ def clusters(
         BadParameter: `found`, `sample` or `metric` is none of these.
     """
     asked, plan = rows_of(found, data, weight=sample_weight)
+    known = known_labels(found)
+    return scores_by(asked, plan, known, sample, metric, engine=engine, memory=memory)
+
+
+def scores_by(
+    asked: Asked,
+    plan: Plan,
+    known: tuple[int, ...] | None = None,
+    sample: int = 1000,
+    metric: str | None = None,
+    *,
+    engine: Any = None,
+    memory: int | str | None = None,
+) -> ClusterScores:
+    """The scores of the rows of a plan; see `clusters`. known: the labels, where they are known."""
     chosen = ("cosine" if asked.metric == "cosine" else "euclidean") if metric is None else metric
-    evaluator = Clusters(asked, chosen, _known(found), sample)
-    state = run(evaluator, plan, engine, memory)
+    state = run(Clusters(asked, chosen, known, sample), plan, engine, memory)
     return scored(state.model, state.told)
 
 
-def _known(found: Any) -> tuple[int, ...] | None:
+def known_labels(found: Any) -> tuple[int, ...] | None:
     """The labels of a learner that knows how many there are."""
     last = found
     while hasattr(last, "stages"):

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 from nacre.contract import Plan
 from nacre.errors import BadParameter
 from nacre.evaluate.agreement import scored as agreed
-from nacre.evaluate.asked import Asked, run
+from nacre.evaluate.asked import Asked
 from nacre.evaluate.classes import judged
-from nacre.evaluate.clusters import METRICS, Clusters
+from nacre.evaluate.clusters import scores_by
 from nacre.evaluate.contingency import counted_by
 from nacre.evaluate.heard import heard
-from nacre.evaluate.scored import scored
 
 
 class Scored(NamedTuple):
@@ -66,9 +65,7 @@ def measure_of(name: Any) -> Measure:
 
 
 def _of_clusters(asked: Asked, plan: Plan, engine: Any, memory: int | str | None) -> Any:
-    metric = asked.metric if asked.metric in METRICS else METRICS[0]
-    state = run(Clusters(asked, metric), plan, engine, memory)
-    return scored(state.model, state.told)
+    return scores_by(asked, plan, engine=engine, memory=memory)
 
 
 def _of_agreement(asked: Asked, plan: Plan, engine: Any, memory: int | str | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -166,7 +167,7 @@ class _Estimate:
         self.values, self.others, self.drawn = values, others, drawn
         self.chance = drawn.chance
         self.stands_for = drawn.weight / np.maximum(self.chance, np.finfo(float).tiny)
-        steps, rest = self._apart(others), self._apart(values)
+        steps, rest = self._steps(others), self._steps(values)
         squares = float((self.stands_for * steps * steps).sum())
         enough = not drawn.whole and len(values) >= FEW and squares > 0
         self.slope = float((self.stands_for * steps * rest).sum()) / squares if enough else 0.0
@@ -176,20 +177,25 @@ class _Estimate:
 
     def mean(self, known: float) -> float:
         """The mean, where that of the other column is known."""
-        return self.within(np.ones(len(self.values), bool), known)
+        n = math.fsum(self.stands_for)
+        mean, other = (math.fsum(self.stands_for * c) / n for c in (self.values, self.others))
+        return float(self._beyond(mean, other, known))
 
     def by_cluster(self, known: Array) -> Array:
-        """(k,) means of the clusters, where (k,) those of the other column are known."""
-        found = [self.within(self.drawn.place == j, float(mean)) for j, mean in enumerate(known)]
-        return np.array(found)
+        """(k,) means of the clusters, where (k,) those of the other column are known; NaN for one
+        of which no row was drawn.
+        """
+        n, mean, other = (
+            np.bincount(self.drawn.place, self.stands_for * column, len(known))
+            for column in (np.ones(len(self.values)), self.values, self.others)
+        )
+        n[n == 0] = np.nan
+        found: Array = self._beyond(mean / n, other / n, known)
+        return found
 
-    def within(self, some: Array, known: float) -> float:
-        """The mean over the rows that those under a mask stand for; NaN for no row."""
-        if not some.any():
-            return float("nan")
-        mean, other = (self._mean(column[some], some) for column in (self.values, self.others))
-        found = mean + self.slope * (known - other) if self.slope else mean
-        return float(np.clip(found, -1.0, 1.0))
+    def _beyond(self, mean: Any, other: Any, known: Any) -> Any:
+        """A mean over the sample, with what the other column has beyond the sample."""
+        return np.clip(mean + self.slope * (known - other) if self.slope else mean, -1.0, 1.0)
 
     @property
     def error(self) -> float:
@@ -204,12 +210,10 @@ class _Estimate:
         squares = (1 - self.chance) * (self.stands_for * left) ** 2
         return float(np.sqrt(squares.sum()) / self.stands_for.sum())
 
-    def _mean(self, column: Array, some: Array) -> float:
-        weights = self.stands_for[some]
-        return float((weights * column).sum() / weights.sum())
-
-    def _apart(self, column: Array) -> Array:
-        return column - self._mean(column, np.ones(len(column), bool))
+    def _steps(self, column: Array) -> Array:
+        """(m,) from the mean."""
+        mean: Array = (self.stands_for * column).sum() / self.stands_for.sum()
+        return column - mean
 
 
 def _by_means(model: Any) -> Array:
@@ -262,7 +266,7 @@ def _calinski_harabasz(model: Any) -> float:
     n, mean, k = model.moments.n, model.moments.mean, len(model.known)
     within, steps = float(model.moments.m2.sum()), mean - n @ mean / n.sum()
     between, n = float(n @ (steps * steps).sum(axis=1)), n.sum() / model.unit
-    return float(between * (n - k) / (within * (k - 1))) if within > 0 else 1.0
+    return float(between / within * ((n - k) / (k - 1))) if within > 0 else 1.0
 
 
 def _labels(labels: Any) -> Array:

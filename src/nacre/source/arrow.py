@@ -12,7 +12,7 @@ import pyarrow as pa
 from nacre import forms
 from nacre.contract import Array, Batch, Run
 from nacre.errors import BadInput
-from nacre.records import Records, kind_of
+from nacre.records import Records, kind_of, texts_of
 from nacre.source.columns import Column
 
 MOST_KNOWN = 1_000  # categories that a schema names
@@ -158,7 +158,7 @@ def categories(column: Any) -> tuple[str, ...] | None:
     dictionary = column.unify_dictionaries().chunk(0).dictionary
     if len(dictionary) > MOST_KNOWN:
         return None
-    return tuple(sorted(text for text in dictionary.to_pylist() if text is not None))
+    return tuple(sorted(text for text in texts_of(dictionary) if text is not None))
 
 
 def is_float32(schema: Any, names: Sequence[str]) -> bool:
@@ -192,7 +192,7 @@ def _labels(source: Any, name: str | None) -> Array | None:
     column = source.column(name)
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.large_string()).dictionary_encode()
-    known = np.array([*column.dictionary.to_pylist(), None], object)
+    known = np.array([*texts_of(column.dictionary), None], object)
     codes = column.indices.cast(pa.int64()).fill_null(len(known) - 1)
     texts: Array = known[_values(codes)]
     return texts

@@ -42,6 +42,7 @@ from nacre.store.ledger import Entry, Job
 from nacre.store.manifest import NAME, Blob, Fitted, Manifest, Typed
 
 BLOBS = "blobs"
+DTYPES = ("float32", "float64")  # of the rows that learners see
 PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "pyarrow", "safetensors")
 MOST_HELD = 256 << 20  # bytes of a table's parts that are kept once read
 
@@ -347,6 +348,8 @@ def _loaded(folder: Folder, manifest: Manifest) -> Any:
             _data(blobs, blob)
     with _located(folder.of(NAME)):
         _check_tables(state, parts)
+        if state.schema.dtype not in DTYPES:  # rows are cast to it
+            corrupt(f"rows of dtype {state.schema.dtype[:40]!r}", " or ".join(DTYPES))
         if not hasattr(learner, "_restore"):
             corrupt(f"the hyper-parameters of a {type(learner).__name__}", "those of an estimator")
         learner._restore(state, manifest)
