@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from threadpoolctl import threadpool_limits
 
 RESULTS = Path(__file__).parent / "results"
@@ -68,6 +69,41 @@ def await_quiet(tiny: bool) -> None:
             f"load is {load:.2f}, wanted at most {MOST_LOAD}: stop what else runs and try again"
         )
     print(f"load {load:.2f}", file=sys.stderr)
+
+
+def pss(process: psutil.Process) -> int:
+    """Bytes of a process and all below it, shared pages by their share."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            lines = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue  # it has just ended
+        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+    return total
+
+
+def watched(command: Sequence[str]) -> tuple[str, int, int]:
+    """What a process says at its end, and its PSS in bytes: when it was ready, and at most since.
+
+    It says "ready", waits for a line, works, and says its figures.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n", f"{command} did not start"
+        process = psutil.Process(child.pid)
+        before = most = pss(process)
+        child.stdin.write("\n")
+        child.stdin.close()
+        while child.poll() is None:
+            try:
+                most = max(most, pss(process))
+            except psutil.NoSuchProcess:
+                break
+            time.sleep(0.01)
+        return child.stdout.read(), before, most
 
 
 @dataclass

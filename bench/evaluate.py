@@ -24,10 +24,8 @@ from typing import Any
 
 import _stage
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from outofcore import pss
 
 from nacre.kinds import Array
 
@@ -126,22 +124,8 @@ def contestant(name: str, form: str, folder: Path, seed: int) -> None:
 def watched(name: str, form: str, folder: Path, seed: int) -> tuple[float, float, int]:
     """Seconds, silhouette, and the peak of PSS in bytes above what was held before."""
     command = [sys.executable, __file__, "contestant", name, form, str(folder), str(seed)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n", f"{name} did not start"
-        process = psutil.Process(child.pid)
-        before = most = pss(process)
-        child.stdin.write("\n")
-        child.stdin.close()
-        while child.poll() is None:
-            try:
-                most = max(most, pss(process))
-            except psutil.NoSuchProcess:
-                break
-            time.sleep(0.01)
-        seconds, found = map(float, child.stdout.read().split())
+    said, before, most = _stage.watched(command)
+    seconds, found = map(float, said.split())
     return seconds, found, most - before
 
 

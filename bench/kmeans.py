@@ -15,6 +15,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import gzip
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import _stage
 import faiss
@@ -71,18 +72,18 @@ def inertia(X: Array, centres: Array) -> float:
     return total / len(X)
 
 
-def ours(X: Array, k: int, **options: object) -> Contestant:
+def ours(X: Array, k: int, **options: Any) -> Contestant:
     """nacre."""
 
     def fit(seed: int) -> Array:
-        km = nacre.KMeans(k, random_state=seed, **options).fit(X, engine="threads:2")  # type: ignore[arg-type]
+        km = nacre.KMeans(k, random_state=seed, **options).fit(X, engine="threads:2")
         assert len(km.labels_) == len(X)
         return km.cluster_centers_
 
     return fit
 
 
-def sklearn(X: Array, k: int, learner: type, **options: object) -> Contestant:
+def sklearn(X: Array, k: int, learner: type, **options: Any) -> Contestant:
     """scikit-learn's, or one with its face."""
 
     def fit(seed: int) -> Array:
@@ -106,11 +107,11 @@ def faiss_kmeans(X: Array, k: int, most: int, n_iter: int = 25) -> Contestant:
     return fit
 
 
-def super_kmeans(X: Array, k: int, **options: object) -> Contestant:
+def super_kmeans(X: Array, k: int, **options: Any) -> Contestant:
     """SuperKMeans as it comes, and on all rows."""
 
     def fit(seed: int) -> Array:
-        km = SuperKMeans(k, X.shape[1], n_threads=2, seed=seed + 1, **options)  # type: ignore[arg-type]
+        km = SuperKMeans(k, X.shape[1], n_threads=2, seed=seed + 1, **options)
         centres = np.ascontiguousarray(km.train(X))
         assert len(km.assign(X, centres)) == len(X)
         return centres

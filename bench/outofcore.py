@@ -24,7 +24,6 @@ from typing import Any
 
 import _stage
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -131,36 +130,10 @@ def contestant(name: str, path: Path, k: int, seed: int) -> None:
     print(seconds, flush=True)
 
 
-def pss(process: psutil.Process) -> int:
-    """Bytes of a process and all below it, shared pages by their share."""
-    total = 0
-    for one in [process, *process.children(recursive=True)]:
-        try:
-            lines = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue  # it has just ended
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
-    return total
-
-
 def watched(name: str, path: Path, k: int, seed: int) -> tuple[float, int, Array]:
     """Seconds, peak of PSS in bytes, and what a contestant found."""
     command = [sys.executable, __file__, "contestant", name, str(path), str(k), str(seed)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n", f"{name} did not start"
-        process, most = psutil.Process(child.pid), 0
-        child.stdin.write("\n")
-        child.stdin.close()
-        while child.poll() is None:
-            try:
-                most = max(most, pss(process))
-            except psutil.NoSuchProcess:
-                break
-            time.sleep(0.02)
-        said = child.stdout.read()
+    said, _, most = _stage.watched(command)
     return float(said), most, np.load(path.with_name("result.npy"))
 
 

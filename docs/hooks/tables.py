@@ -138,7 +138,8 @@ def _verb(name: str) -> str:
 
 
 def _file(cls: Any) -> str:
-    return inspect.getmodule(cls).__name__.replace(".", "/") + ".py"  # type: ignore[union-attr]
+    module: str = cls.__module__
+    return module.replace(".", "/") + ".py"
 
 
 def _way(cls: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,11 @@ class use:  # noqa: N801 - reads as a verb
 def current(name: str) -> Any:
     """The setting as it stands."""
     return _settings[name]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available() -> int | None:

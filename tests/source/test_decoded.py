@@ -135,7 +135,7 @@ def test_who_is_alone_has_the_next_rows_decoded_meanwhile(
 
     monkeypatch.setattr(stitched, "chunk", named)
     for n_cores, ahead in ((2, True), (1, False)):
-        monkeypatch.setattr(decoded, "cores", lambda n=n_cores: n)
+        monkeypatch.setattr(decoded, "reading_cores", lambda n=n_cores: n)
         names.clear()
         list(plan_of(read(path, shard_rows=10_000)).shards[0].read())
         assert any(name.startswith("nacre-ahead") for name in names) is ahead

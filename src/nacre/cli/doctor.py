@@ -128,8 +128,8 @@ def packages() -> Iterator[Check]:
 
 def processor() -> Iterator[Check]:
     """Cores, and the kernels that decide bits."""
-    from nacre.engine.threads import cores
     from nacre.kernel.kernel_class import kernel_class
+    from nacre.settings import cores
 
     yield Check("cores", "ok", f"{cores()} of {os.cpu_count()}{_quota()}")
     yield Check("kernels", "ok", hidden(kernel_class()))

@@ -20,11 +20,11 @@ from nacre.engine.held import Held
 from nacre.engine.local import Local
 from nacre.engine.pool import Job, Pool
 from nacre.engine.shared import Parcel, pack
-from nacre.engine.threads import cores
 from nacre.engine.tree import Span
 from nacre.engine.worker import Shards
 from nacre.errors import BadParameter
 from nacre.kernel.kernel_class import kernel_class
+from nacre.settings import cores
 
 WORKER = 100_000_000  # bytes of interpreter, numba and Arrow in a worker; 110 to 150 MB measured
 

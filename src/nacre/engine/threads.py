@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +15,7 @@ from nacre.engine.failure import closed_meanwhile
 from nacre.engine.held import Held
 from nacre.engine.local import Local
 from nacre.engine.tree import Span
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from nacre.settings import cores
 
 
 @dataclass(eq=False)

@@ -26,10 +26,10 @@ from nacre.evaluate.asked import LABELS, OUTSIDE, Asked, check_few, distinct, pl
 from nacre.evaluate.scored import ClusterScores, Drawn, scored
 from nacre.forms import is_sparse
 from nacre.kernel import silhouette
-from nacre.kernel.directions import directions, sparse_directions
 from nacre.kernel.exponential import exponentials
 from nacre.kernel.groups import group_moments
 from nacre.kinds import COUNT, LEAST, MOMENTS, SUM, Kind, MomentSums, Rows, of
+from nacre.learn.cluster.metric import unit_rows
 from nacre.learn.count.histogram import unit_of, weighted
 
 METRICS = ("euclidean", "cosine")
@@ -303,12 +303,8 @@ def _seen(model: Any, batch: Batch) -> tuple[Array, Array, Array]:
     """Rows (n, d), dense or CSR, as the metric has them; weights; places of their labels, or -1."""
     rows, labels = model.asked.seen(batch)
     X, weight, place = rows.X, batch.weights, places(labels, model.known)
-    if model.metric == "cosine" and is_sparse(X):
-        data, flat = sparse_directions(X.data, X.indptr)
-        X = type(X)((data, X.indices, X.indptr), shape=X.shape)
-        return X, weight, np.where(flat, OUTSIDE, place)
     if model.metric == "cosine":
-        X, flat = directions(X)
+        X, flat = unit_rows(X)
         place = np.where(flat, OUTSIDE, place)
     return X, weight, place
 
@@ -349,7 +345,7 @@ def _drawn(model: Gathering, batch: Batch, X: Array, weight: Array, place: Array
     at, most = np.flatnonzero(weight > 0), model.most + 1
     key = np.empty(len(at))
     exponentials(batch.hash01(PURPOSE)[at], weight[at], key)
-    some, nothing = Rows(batch.ids[at], (key, at)), Rows(batch.ids[:0], (key[:0], at[:0]))
+    some, nothing = Rows(batch.ids_of(at), (key, at)), Rows(batch.ids_of(at[:0]), (key[:0], at[:0]))
     few = LEAST(most).join(some, nothing)
     key, at = few.columns
     return Few(most, Rows(few.ids, (key, weight[at], place[at], _array(X[at]))))

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from nacre.contract import Array
+from nacre.settings import cores
 from nacre.source.opening import damaged
 from nacre.source.paths import File
 
@@ -120,12 +121,12 @@ class Crew:
 
     def __init__(self, most: int) -> None:
         self.busy, self.most = 0, most
-        self.ahead = ThreadPoolExecutor(cores(), thread_name_prefix="nacre-ahead")
+        self.ahead = ThreadPoolExecutor(reading_cores(), thread_name_prefix="nacre-ahead")
 
     @property
     def has_a_core(self) -> bool:
         """Whether a core has nothing to do while all readers read."""
-        return self.busy < cores()
+        return self.busy < reading_cores()
 
 
 class Places:
@@ -174,8 +175,6 @@ class Places:
         return Places, (self.least,)
 
 
-def cores() -> int:
+def reading_cores() -> int:
     """Cores that readers of this process may keep busy: one in a worker, which is not alone."""
-    if "NACRE_WORKER" in os.environ:
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if "NACRE_WORKER" in os.environ else cores()

@@ -15,7 +15,7 @@ from nacre.contract import Schema
 from nacre.errors import BadParameter
 from nacre.source.arrow import Picked
 from nacre.source.columns import listed
-from nacre.source.decoded import Places, cores
+from nacre.source.decoded import Places, reading_cores
 from nacre.source.footer import footer
 from nacre.source.frames import collected
 from nacre.source.images import FOLDER, Folder
@@ -129,7 +129,7 @@ def kept_of(plan: RowPlan, names: Sequence[str], table: Any) -> Kept:
     if all(isinstance(reader, Folder) for reader in plan.ids.values()):
         _check(names, (PATH, FOLDER), "the images")
         return KeptOfFolders(names)
-    picked, places = Picked(tuple(names), "float32"), Places(cores())
+    picked, places = Picked(tuple(names), "float32"), Places(reading_cores())
     found = {}
     for name, reader in plan.ids.items():
         if isinstance(reader, StitchedReader):
