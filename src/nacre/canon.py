@@ -136,6 +136,19 @@ def hash01(origin: Any, position: Any, purpose: str) -> Any:
     return (bits >> np.uint64(11)) * 2.0**-53
 
 
+def placed(names: Any, n: int) -> tuple[Any, Any]:
+    """Origin and position of n rows, by their names: (origin, first) where they are consecutive,
+    else (n,) records.
+
+    >>> placed((7, 2), 3)[1].tolist()
+    [2, 3, 4]
+    """
+    if isinstance(names, tuple):
+        origin, first = names
+        return origin, np.arange(first, first + n, dtype=np.uint64)
+    return names["origin"], names["position"]
+
+
 def ids(origin: int, positions: Any) -> Any:
     """(n,) records: the ids of rows of one origin.
 

@@ -70,13 +70,12 @@ class Batch:
         """The ids of the rows at the positions or under the mask `at`."""
         if not isinstance(self.names, Run):
             return self.names[at]
-        origin, first = self.names
-        return canon.ids(origin, np.arange(first, first + len(self))[at])
+        origin, positions = canon.placed(self.names, len(self))
+        return canon.ids(origin, positions[at])
 
     def hash01(self, purpose: str) -> Array:
         """(n,) float64 in [0, 1): each row's own random number for a purpose."""
-        ids = self.ids
-        return canon.hash01(ids["origin"], ids["position"], purpose)
+        return canon.hash01(*canon.placed(self.names, len(self)), purpose)
 
     def take(self, at: Array) -> Batch:
         """The rows at the positions or under the mask `at`; what was skipped stays told."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nacre import forms
+from nacre import canon, forms
 from nacre.contract import (
     EVERYTHING,
     Array,
@@ -19,7 +19,6 @@ from nacre.contract import (
     Learner,
     Model,
     Plan,
-    Run,
     State,
     Task,
 )
@@ -152,10 +151,8 @@ class Answering:
 
 def positions(batch: Batch) -> Array:
     """(n,) int64: where its rows stand in the batch that they came in."""
-    names = batch.names
-    if isinstance(names, Run):
-        return np.arange(names.first, names.first + len(batch))
-    return names["position"].astype(np.int64)
+    positions: Array = canon.placed(batch.names, len(batch))[1]
+    return positions.astype(np.int64)
 
 
 def blank(n: int, like: Array) -> Array:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nacre import canon, forms
-from nacre.contract import Array, Batch, Run, Shard, View
+from nacre import forms
+from nacre.contract import Batch, Shard, View
 from nacre.errors import OutOfMemory
 
 LITTLE = 8  # rows of a part that take this share of the room stay, whatever else wants it
@@ -251,17 +251,8 @@ class Slab:
 def chosen(batch: Batch, part: Part) -> Batch:
     """The rows of a batch that are in a part."""
     low, high, purpose = part
-    chance = _chances(batch, purpose)
+    chance = batch.hash01(purpose)
     return batch.take((chance >= low) & (chance < high))
-
-
-def _chances(batch: Batch, purpose: str) -> Array:
-    """`batch.hash01`, without the ids being spelled out."""
-    names = batch.names
-    if not isinstance(names, Run):
-        return batch.hash01(purpose)
-    positions = np.arange(names.first, names.first + len(batch), dtype=np.uint64)
-    return canon.hash01(names.origin, positions, purpose)
 
 
 def weigh(batch: Batch) -> int:
