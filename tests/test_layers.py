@@ -70,7 +70,7 @@ LAYERS = {
     "source.memory": Layer((*IDEA, "source"), (*STORED, "sklearn")),
     "source.pixels": Layer((*IDEA, "source"), (*STORED, "PIL")),
     "engine": Layer((*IDEA, "settings", "kernel.blas", "kernel.kernel_class"), STORED),
-    "evolve": Layer((*IDEA, "engine.tree"), STORED),
+    "evolve": Layer((*IDEA, "engine.tree", "store.ledger"), STORED),  # the ledger's plain values
     "store": Layer((*IDEA, "kernel.kernel_class"), STORED, within=("nacre",)),
     "record": Layer((*IDEA, "source", "store.ledger"), STORED),
     "exchange": Layer(
@@ -81,6 +81,7 @@ LAYERS = {
     "drive": Layer(("contract", "errors", "canon", "forms", "kernel.blas", "engine.tree")),
     "fitting": Layer(ANY, ANY),
     "writing": Layer(ANY, ANY),
+    "live": Layer(ANY, ANY),
     "laws": Layer(ANY, ANY),
     "plot": Layer(IDEA, ("numpy", "altair", "vl_convert"), pure=True),
     "serve": Layer(ANY, ANY),

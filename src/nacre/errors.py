@@ -95,6 +95,30 @@ class Occupied(NacreError, ValueError):
     exit_code, code = 5, "occupied"
 
 
+class Conflict(NacreError, ValueError):
+    """A live model knows the id with other content, or a run of a stream in another way."""
+
+    exit_code, code = 5, "conflict"
+
+
+class Fenced(NacreError, RuntimeError):
+    """Another writer has committed since this one opened the live model; nothing was changed."""
+
+    exit_code, code = 5, "fenced"
+
+
+class Erased(NacreError, ValueError):
+    """A batch that was erased on purpose is absorbed again."""
+
+    exit_code, code = 5, "erased"
+
+
+class Folded(NacreError, ValueError):
+    """A span of time whose batches were folded into one sum: they cannot be told apart any more."""
+
+    exit_code, code = 5, "folded"
+
+
 class OtherBase(NacreError, ValueError):
     """Summaries of two models were added, or a model was advanced by another model's summary."""
 

@@ -5,9 +5,12 @@ Plain values only: `store/manifest.py` writes them as they are annotated, and re
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
+
+from nacre.canon import hash64, pack
 
 Count = Annotated[int, r"\d+"]
 Origin = Annotated[str, "[0-9a-f]{16}"]
@@ -40,6 +43,57 @@ class Entry:
     content: Content = ""
     n_bytes: Count | None = None
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Lies:
+    """Where bytes lie in a store: a run of an object, counted from its end.
+
+    Attributes:
+        object: its name below the root of the store, such as "commits/00000000/0000000012".
+        from_end: bytes from the first of them to the end of the object.
+        n_bytes: how many.
+        sha256: of them.
+    """
+
+    object: str
+    from_end: Count
+    n_bytes: Count
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One batch of a live model: its line in the ledger, and where what it said lies.
+
+    Attributes:
+        id: of the batch: a file's path below the root, an array's name or content.
+        time: of its last event, ns since 1970, or 0; with the hash of the id the key of the batch.
+        first: of its first event, ns since 1970, or 0.
+        n_rows: rows of the batch, those that were left out included.
+        n_skipped: bad rows that were left out.
+        content: as of an Entry.
+        absorbed: moment of absorbing, ns since 1970; no two leaves of a live model have the same.
+        ended: the moment at which another took its place; None while it is alive.
+        principal: in whose name it was absorbed; empty where nobody said.
+        lies: its summary; None where it is only part of a larger sum.
+    """
+
+    id: str
+    time: int
+    first: int
+    n_rows: Count
+    n_skipped: Count
+    content: Content
+    absorbed: Count
+    ended: Count | None = None
+    principal: str = ""
+    lies: Lies | None = None
+
+    @functools.cached_property
+    def key(self) -> int:
+        """Event time and hash of the id as one integer: its place in the trie."""
+        return pack(self.time, hash64(self.id), 0)
 
 
 @dataclass(frozen=True)
