@@ -24,7 +24,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from nacre.errors import BadInput
 from nacre.store.container import corrupt, newer, parsed, shown
-from nacre.store.ledger import Count, Digest, Entry, Job, Sha256, Turn
+from nacre.store.ledger import Count, Digest, Entry, Job, Leaf, Lies, Sha256, Turn
 
 Tree = Any  # JSON of a value, as nacre.store.format has it
 
@@ -114,10 +114,15 @@ class Manifest:
         return found[0]
 
 
-_PARTS = (Manifest, Blob, Typed, Fitted, Job, Turn, Entry)
-_FIELDS: dict[Any, dict[str, Any]] = {  # made once, not when data is read
-    cls: get_type_hints(cls, include_extras=True) for cls in _PARTS
-}
+_FIELDS: dict[Any, dict[str, Any]] = {}  # class -> field -> type: all that JSON may stand for
+
+
+def known(*classes: type) -> None:
+    """Put dataclasses on the list of what JSON may stand for, by their annotated fields."""
+    _FIELDS.update({cls: get_type_hints(cls, include_extras=True) for cls in classes})
+
+
+known(Manifest, Blob, Typed, Fitted, Job, Turn, Entry, Lies, Leaf)
 
 
 def spelled(manifest: Manifest) -> bytes:
@@ -126,7 +131,7 @@ def spelled(manifest: Manifest) -> bytes:
     Raises:
         BadInput: it is too long to be read again.
     """
-    lines = "".join(_lines(_tree(manifest)))
+    lines = "".join(_lines(tree(manifest)))
     text = f'{{\n"manifest": {lines},\n"nacre_format": {FORMAT},\n'.encode()
     if len(text) > MOST_BYTES:
         raise BadInput(
@@ -137,15 +142,16 @@ def spelled(manifest: Manifest) -> bytes:
     return text + f'"sha256": "{hashlib.sha256(text).hexdigest()}"\n}}\n'.encode()
 
 
-def _tree(value: Any) -> Tree:
+def tree(value: Any) -> Tree:
+    """The JSON of a value: dataclasses on the list as objects, tuples as lists."""
     if names := _FIELDS.get(type(value)):
-        return {name: _tree(getattr(value, name)) for name in names}
-    return [_tree(item) for item in value] if isinstance(value, tuple) else value
+        return {name: tree(getattr(value, name)) for name in names}
+    return [tree(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _lines(tree: dict[str, Tree]) -> Iterator[str]:
+def _lines(node: dict[str, Tree]) -> Iterator[str]:
     yield "{"
-    for at, (key, value) in enumerate(sorted(tree.items())):
+    for at, (key, value) in enumerate(sorted(node.items())):
         yield f'{"," if at else ""}\n"{key}": '
         if isinstance(value, list) and value:
             yield "[\n" + ",\n".join(map(_JSON.encode, value)) + "\n]"
@@ -168,8 +174,8 @@ def read(text: bytes) -> Manifest:
         corrupt("a manifest of another SHA-256", "the one in its last line")
     if int(closing[1]) > FORMAT:
         newer(f"format {int(closing[1])}", f"format {FORMAT} or lower")
-    tree = parsed(text, "manifest")
-    manifest: Manifest = built(Manifest, tree["manifest"], "manifest")
+    node = parsed(text, "manifest")["manifest"]
+    manifest: Manifest = built(Manifest, node, "manifest")
     try:
         again = spelled(manifest)
     except (ValueError, RecursionError):  # infinite, or nested so deep that it cannot be written
