@@ -36,7 +36,7 @@ laws: $(VENV)/.has-test ## the laws alone: every learner and every engine
 	@$(if $(LAWS),$(BIN)/python -m pytest $(LAWS),echo "no tests of laws yet")
 
 faults: $(VENV)/.has-test ## killed, full, torn: the fault matrix
-	@$(if $(FAULTS),$(BIN)/python -m pytest $(FAULTS),echo "got no tests/faults/test_*.py" >&2; exit 1)
+	@$(if $(FAULTS),NACRE_FAULTS=all $(BIN)/python -m pytest $(FAULTS),echo "got no tests/faults/test_*.py" >&2; exit 1)
 
 bench: $(VENV)/.has-bench ## every benchmark in full, beside its peers
 	@$(if $(BENCHES),,echo "no benchmarks yet")

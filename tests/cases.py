@@ -12,6 +12,7 @@ from nacre.contract import Array
 from nacre.laws import Case
 from nacre.learn.chain import chain
 from nacre.learn.cluster.kmeans import KMeans
+from nacre.learn.cluster.micro import Micro
 from nacre.learn.count.histogram import Histogram
 from nacre.learn.count.moments import Moments
 from nacre.learn.count.quantiles import Quantiles
@@ -134,6 +135,11 @@ CASES: list[Case] = [
     Case("KMeans-auto", Nested("auto", max_iter=9), groups),
     Case("KMeans-sparse", Nested(4, max_iter=9, metric="cosine"), holes, forms.as_csr),
     Case("KMeans-badly-scaled", KMeans(3, init="random", algorithm="lloyd", max_iter=9), blobs),
+    Case("Micro", Micro(KMeans(4)), groups),
+    Case("Micro-float32", Micro(KMeans(5, algorithm="lloyd"), 12, random_state=4), groups32),
+    Case("Micro-cosine", Micro(KMeans(3, metric="cosine"), n_micro=30), zeros),
+    Case("Micro-sparse", Micro(KMeans(4), n_micro=20), holes, forms.as_csr),
+    Case("Micro-auto", Micro(KMeans("auto"), n_micro=60), groups),
     Case("PCA", PCA(3, whiten=True), groups),
     Case("PCA-float32", PCA(2), groups32),
     Case("PCA-krylov", PCA(3, solver="krylov"), wide),
@@ -156,6 +162,7 @@ CASES: list[Case] = [
     Case("Sample-balanced", Sample(60, balanced="y"), skewed),
     Case("Sample-KMeans", chain(Sample(200), Scale(), KMeans(3, max_iter=9)), groups),
     Case("Scale-PCA-KMeans", chain(Scale(), PCA(2), KMeans(4, max_iter=20)), groups),
+    Case("Scale-Micro", chain(Scale(), Micro(KMeans(4))), groups),
     Case("Impute-KMeans", chain(Impute(), KMeans(4, max_iter=20)), gaps),
     Case("Scale-DBSCAN", chain(Scale(), DBSCAN(eps=0.15, min_samples=6)), spots),
     *CLUSTERS,

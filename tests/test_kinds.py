@@ -18,11 +18,13 @@ from nacre.kinds import (
     FIRST,
     FOREST,
     KEYED,
+    KEYED_MOMENTS,
     LEAST,
     MAX,
     MOMENTS,
     SUM,
     UNION,
+    KeyedMoments,
     KeyedSums,
     Kind,
     MomentSums,
@@ -66,6 +68,13 @@ def some_moments(draw: Any, form: str, n: int) -> MomentSums:
     return MomentSums(float(n), mean, m2)
 
 
+def keyed_moments(draw: Any) -> KeyedMoments:
+    """Moments of those of 4 groups that have rows, under numbers with gaps."""
+    some = some_moments(draw, "groups", draw.integers(0, 9))
+    held = np.flatnonzero(some.n)
+    return KeyedMoments(3 * held, some.n[held], some.mean[held], some.m2[held])
+
+
 MAKERS: dict[str, tuple[Kind, Any]] = {
     "SUM": (SUM, lambda draw: draw.normal(size=4)),
     "SUM int": (SUM, lambda draw: draw.integers(0, 9, 4)),
@@ -76,6 +85,7 @@ MAKERS: dict[str, tuple[Kind, Any]] = {
             np.sort(draw.choice(20, 6, replace=False)), draw.normal(size=(6, 2))
         ),
     ),
+    "KEYED_MOMENTS": (KEYED_MOMENTS, keyed_moments),
     "LEAST": (LEAST(5), lambda draw: least_rows(draw, 5)),
     "UNION": (UNION, lambda draw: some_rows(draw, draw.integers(0, 12))),
     "FIRST": (FIRST, lambda draw: some_rows(draw, draw.integers(0, 8))),
@@ -141,6 +151,23 @@ def test_an_empty_side_of_moments_returns_the_other_bit_for_bit() -> None:
     joined = MOMENTS.join(groups, other)
     assert joined.mean.tolist() == [[0.7], [0.3]]
     assert joined.m2.tolist() == [0.5, 0.1]
+
+
+@given(seed=seeds)
+def test_keyed_moments_are_moments_of_the_groups_that_have_rows(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    a, b = keyed_moments(draw), keyed_moments(draw)
+    joined, every = KEYED_MOMENTS.join(a, b), np.arange(12)
+    want = MOMENTS.join(a.over(every), b.over(every))
+    assert canon.digest(joined.over(every)) == canon.digest(want)
+    assert joined.keys.tolist() == sorted({*a.keys.tolist(), *b.keys.tolist()})
+
+
+def test_a_group_whose_weight_fades_away_is_left_out() -> None:
+    some = KeyedMoments(np.array([1, 4]), np.array([5e-324, 2.0]), np.ones((2, 1)), np.ones(2))
+    assert KEYED_MOMENTS.scale is not None
+    faded = KEYED_MOMENTS.scale(some, 0.25)
+    assert (faded.keys.tolist(), faded.n.tolist(), faded.m2.tolist()) == ([4], [0.5], [0.25])
 
 
 @given(seed=seeds, n=st.integers(1, 30), m=st.integers(0, 60))

@@ -57,7 +57,7 @@ LAYERS = {
         ("numpy", "sklearn"),
         within=(
             *("drive", "source", "engine", "store", "settings", "nacre", "fitting", "record"),
-            *("exchange", "plot"),
+            *("exchange", "plot", "kernel.blas"),
         ),
     ),
     "learn": Layer((*IDEA, "kernel", "estimator"), ("numpy", "sklearn"), pure=True),
@@ -70,8 +70,10 @@ LAYERS = {
     "source.memory": Layer((*IDEA, "source"), (*STORED, "sklearn")),
     "source.pixels": Layer((*IDEA, "source"), (*STORED, "PIL")),
     "engine": Layer((*IDEA, "settings", "kernel.blas", "kernel.kernel_class"), STORED),
-    "evolve": Layer((*IDEA, "engine.tree", "store.ledger"), STORED),  # the ledger's plain values
+    "evolve": Layer((*IDEA, "settings", "engine.tree", "store.ledger"), STORED),  # its plain values
+    "evolve.lineage": Layer(IDEA, ("numpy", "scipy"), pure=True),  # the assignment problem
     "store": Layer((*IDEA, "kernel.kernel_class"), STORED, within=("nacre",)),
+    "store.life": Layer((*IDEA, "store", "evolve.fold"), STORED),  # plain values too
     "record": Layer((*IDEA, "source", "store.ledger"), STORED),
     "exchange": Layer(
         (*IDEA, "estimator", "learn", "record", "store.ledger"),
@@ -80,6 +82,7 @@ LAYERS = {
     ),
     "drive": Layer(("contract", "errors", "canon", "forms", "kernel.blas", "engine.tree")),
     "fitting": Layer(ANY, ANY),
+    "last_pass": Layer((*IDEA, "store.format")),
     "writing": Layer(ANY, ANY),
     "live": Layer(ANY, ANY),
     "laws": Layer(ANY, ANY),

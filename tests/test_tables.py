@@ -14,7 +14,8 @@ OURS = [
     for name in nacre._HOME
     if isinstance(found := getattr(nacre, name), type) and issubclass(found, Learner)
 ]
-NO_VERB = {"Chain"}  # the command line makes it of the options --impute, --scale and --pca
+# the command line makes a Chain of the options --impute, --scale and --pca; a Micro holds a learner
+NO_VERB = {"Chain", "Micro"}
 
 
 def test_there_are_learners() -> None:

@@ -32,6 +32,37 @@ def kmeans() -> Picture:
     return projection(X, km.labels_, names, ("first column", "second column"))
 
 
+def micro() -> Picture:
+    """Cells by their weight, in the colours of the clusters that they make, and the centres."""
+    corners = np.array([[0, 0], [6, 1], [2, 6], [8, 7]])
+    X = corners[_draw().integers(0, 4, 8_000)] + _draw(1).normal(size=(8_000, 2)) * 1.1
+    fit = nacre.Micro(nacre.KMeans(4)).fit(X)
+    cells, names = fit.cells_, [f"cluster {j}" for j in range(4)]
+    data = {
+        "x": cells.means[:, 0].round(3),
+        "y": cells.means[:, 1].round(3),
+        "rows": cells.weights,
+        "cluster": [names[j] for j in cells.labels],
+    }
+    area = {"domain": [0, float(cells.weights.max())], "range": [4, 420], "type": "linear"}
+    size = {"field": "rows", "type": "quantitative", "scale": area, "legend": None}
+    centres = [{"x": float(x), "y": float(y)} for x, y in fit.cluster_centers_.round(3)]
+    cross = {"type": "point", "shape": "cross", "filled": True, "size": 170, "style": "ink"}
+    layer = [
+        {
+            "mark": {"type": "point", "filled": True, "opacity": 0.65},
+            "encoding": {"size": size, "color": kinds("cluster", names)},
+        },
+        {"data": {"values": centres}, "mark": cross},
+    ]
+    says = (
+        f"{len(X):,} rows in {len(cells.keys)} cells, each at the mean of its rows and as large as "
+        "its weight, in the colour of its cluster; a cross at each centre."
+    )
+    place = {"x": bare("x"), "y": bare("y")}
+    return Picture("Cells", says, data, spec(data, layer=layer, encoding=place, height=340))
+
+
 def pca() -> Picture:
     """A cloud of rows, and the two directions in which it varies."""
     turn = np.array([[0.9, 0.45], [-0.45, 0.9]])
@@ -340,6 +371,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "histogram": histogram,
     "impute": impute,
     "kmeans": kmeans,
+    "micro": micro,
     "moments": moments,
     "onehot": onehot,
     "pca": pca,

@@ -12,7 +12,7 @@ import nacre
 from docs.hooks.public import learners
 from docs.hooks.shapes import Arrow, Box, bare, cells, diagram, kinds, number
 from nacre.canon import hash64
-from nacre.engine.tree import Trie
+from nacre.engine.tree import Span, Trie
 from nacre.learn.chain import GRADES
 from nacre.plot.centres import centres
 from nacre.plot.curve import gaps
@@ -83,33 +83,23 @@ def source() -> Picture:
     return Picture("Cut", says, data, spec(data, layer=layer, encoding=encoding, height=150))
 
 
-def engine() -> Picture:
-    """The tree of a sum over the shards of three files, and who worked on what."""
-    names = {hash64(name): name for name in ("a.parquet", "b.parquet", "c.parquet")}
-    keys = [origin << 32 | number for origin in names for number in range(5)]
-    trie = Trie(keys)
-    blocks = trie.blocks(4)
-    worker = {block: WORKERS[i % len(WORKERS)] for i, block in enumerate(blocks)}
+def _trie(
+    trie: Trie, who: Callable[[Span], str], whos: list[str], texts: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Layers: a trie, its leaves below, each node coloured by `who`; texts at the ground."""
     high = _heights(trie)
     nodes, edges = [], []
     for span, height in high.items():
         x = (span[0] + span[1] - 1) / 2
-        own = next((w for b, w in worker.items() if b[0] <= span[0] and span[1] <= b[1]), "driver")
-        nodes.append({"x": x, "y": height, "who": own, "leaf": span[1] - span[0] == 1})
+        nodes.append({"x": x, "y": height, "who": who(span), "leaf": span[1] - span[0] == 1})
         if span in trie.family:
             parent = trie.family[span][0]
             edges.append({"x": x, "y": height, "x2": sum(parent, -1) / 2, "y2": high[parent]})
-    top = max(high.values())
     place = {
-        "x": bare("x", scale={"domain": [-0.5, len(keys) - 0.5], "nice": False}),
-        "y": bare("y", scale={"domain": [-0.6, top + 0.4], "nice": False}),
+        "x": bare("x", scale={"domain": [-0.5, len(trie.keys) - 0.5], "nice": False}),
+        "y": bare("y", scale={"domain": [-0.6, max(high.values()) + 0.4], "nice": False}),
     }
-    files = [
-        {"x": float(at.mean()), "y": -0.5, "says": f"shards of {name}"}
-        for origin, name in names.items()
-        for at in [np.flatnonzero([key >> 32 == origin for key in trie.keys])]
-    ]
-    layer: list[dict[str, Any]] = [
+    return [
         {
             "data": {"values": edges},
             "mark": {"type": "rule", "style": "line", "opacity": 0.7},
@@ -120,7 +110,7 @@ def engine() -> Picture:
             "mark": {"type": "point", "filled": True, "opacity": 1, "size": 130},
             "encoding": {
                 **place,
-                "color": kinds("who", [*WORKERS, "driver"]),
+                "color": kinds("who", whos),
                 "shape": {
                     "field": "leaf",
                     "type": "nominal",
@@ -130,11 +120,55 @@ def engine() -> Picture:
             },
         },
         {
-            "data": {"values": files},
+            "data": {"values": texts},
             "mark": {"type": "text", "style": "quiet", "fontSize": 11, "dy": 10},
             "encoding": {**place, "text": {"field": "says"}},
         },
     ]
+
+
+def evolve() -> Picture:
+    """A window over the trie of sixteen days: which sums are taken as they are."""
+    n, first = 16, 6
+    trie = Trie(range(n))
+
+    def taken(span: Span) -> bool:
+        return first <= span[0]
+
+    def who(span: Span) -> str:
+        if not taken(span):
+            return "not asked for"
+        parent = trie.family[span][0] if span in trie.family else None
+        return "inside it" if parent and taken(parent) else "taken"
+
+    texts = [{"x": float(day), "y": -0.5, "says": str(day + 1)} for day in range(n)]
+    layer = _trie(trie, who, ["taken", "inside it", "not asked for"], texts)
+    says = (
+        "The sums over sixteen days, and a window of the last ten: two sums are taken as they "
+        "are and joined, that of eight days and that of two."
+    )
+    drawn = spec({}, layer=layer, height=230)
+    return Picture("A window", says, {"days": np.arange(n)}, drawn, least_width=460)
+
+
+def engine() -> Picture:
+    """The tree of a sum over the shards of three files, and who worked on what."""
+    names = {hash64(name): name for name in ("a.parquet", "b.parquet", "c.parquet")}
+    keys = [origin << 32 | number for origin in names for number in range(5)]
+    trie = Trie(keys)
+    blocks = trie.blocks(4)
+    worker = {block: WORKERS[i % len(WORKERS)] for i, block in enumerate(blocks)}
+
+    def who(span: Span) -> str:
+        inside = (w for b, w in worker.items() if b[0] <= span[0] and span[1] <= b[1])
+        return next(inside, "driver")
+
+    files = [
+        {"x": float(at.mean()), "y": -0.5, "says": f"shards of {name}"}
+        for origin, name in names.items()
+        for at in [np.flatnonzero([key >> 32 == origin for key in trie.keys])]
+    ]
+    layer = _trie(trie, who, [*WORKERS, "driver"], files)
     data = {"keys": np.arange(len(keys))}
     says = (
         "The sum over 15 shards of three files: squares are shards, circles are sums. The keys "
@@ -268,6 +302,31 @@ def exchange() -> Picture:
     return diagram("In and out", says, boxes, arrows, 160)
 
 
+def live() -> Picture:
+    """The way of a batch into a live model, and what is asked of it."""
+    boxes = [
+        Box(0, 45, 15, "a batch", ["id, rows,", "event time"]),
+        Box(21, 45, 18, "observed", ["under the frame", "that stands still"]),
+        Box(45, 45, 18, "a commit", ["its leaf, its line:", "whole or not"]),
+        Box(69, 92, 13, "the ledger", ["once each"]),
+        Box(69, 4, 13, "leaves", ["summed"]),
+        Box(88, 45, 12, "a model", ["now, then,", "of a window"], loud=True),
+    ]
+    arrows = [
+        Arrow(15, 77, 21, 77),
+        Arrow(39, 77, 45, 77),
+        Arrow(63, 87, 69, 112),
+        Arrow(63, 67, 69, 42),
+        Arrow(82, 112, 88, 87),
+        Arrow(82, 42, 88, 67),
+    ]
+    says = (
+        "The way of a batch: it is observed under the frame, and its leaf and its line in the "
+        "ledger are committed at once; any model is a sum of leaves that the ledger names."
+    )
+    return diagram("A live model", says, boxes, arrows, 155)
+
+
 def plot() -> Picture:
     """A heat map of what clusters have on average."""
     draw = np.random.default_rng(0)
@@ -347,10 +406,12 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "folder-contract": contract,
     "folder-engine": engine,
     "folder-evaluate": evaluate,
+    "folder-evolve": evolve,
     "folder-exchange": exchange,
     "folder-kernel": kernel,
     "folder-laws": laws,
     "folder-learn": learn,
+    "folder-live": live,
     "folder-plot": plot,
     "folder-source": source,
     "folder-store": store,

@@ -44,7 +44,7 @@ def public(module: str) -> dict[str, Any]:
     """Name -> what it is, of a module's public names; none where there is no such module.
 
     >>> sorted(public("nacre.laws"))
-    ['Case', 'Chaos', 'ENGINE_LAWS', 'LEARNER_LAWS', 'LawBroken']
+    ['Case', 'Chaos', 'ENGINE_LAWS', 'LEARNER_LAWS', 'LawBroken', 'TIME_LAWS']
     >>> public("nacre.no_such_module")
     {}
     """

@@ -18,7 +18,7 @@ from nacre.cli.failing import EXIT_CODES
 from nacre.cli.learners import LEARNERS
 from nacre.errors import NacreError
 from nacre.estimator import Incremental
-from nacre.laws import ENGINE_LAWS, LEARNER_LAWS
+from nacre.laws import ENGINE_LAWS, LEARNER_LAWS, TIME_LAWS
 
 DIRECTIVE = re.compile(r"^<!-- site: ([a-z-]+) ?(.*?) -->$", re.MULTILINE)
 AXES = {
@@ -34,6 +34,10 @@ OTHERWISE: Mapping[str, Mapping[str, Any]] = {  # hyper-parameters that change w
     "KMeans": {"metric": "manhattan"},
     "PCA": {"solver": "krylov"},
     "Sample": {"balanced": "y"},
+}
+HOLDERS: Mapping[str, Callable[[], Any]] = {  # learners that hold others
+    "Chain": lambda: nacre.chain(nacre.Scale(), nacre.KMeans()),
+    "Micro": lambda: nacre.Micro(nacre.KMeans()),
 }
 CONTRACT = (  # of a learner, for its author: its page speaks to who uses it
     "start",
@@ -98,7 +102,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def facts(name: str) -> str:
     """What a learner answers, takes and promises."""
     cls = learners()[name]
-    learner: Any = nacre.chain(nacre.Scale(), nacre.KMeans()) if name == "Chain" else cls()
+    learner: Any = HOLDERS.get(name, cls)()
     other = OTHERWISE.get(name, {})
     others = [("; ".join(f"{k}={v!r}" for k, v in other.items()), cls(**other))] if other else []
     worst = "of the worst stage; here of `Scale` and `KMeans`: " if name == "Chain" else ""
@@ -134,7 +138,9 @@ def _verb(name: str) -> str:
         if known.cls == name:
             stages = [f"`--{stage}`" for stage in known.stages]
             return f"`nacre fit {verb}`" + (f", after {_listed(stages)}" if stages else "")
-    return "the stages `--impute`, `--scale` and `--pca` of `nacre fit`"
+    return (
+        "the stages `--impute`, `--scale` and `--pca` of `nacre fit`" if name == "Chain" else "no"
+    )
 
 
 def _file(cls: Any) -> str:
@@ -248,7 +254,8 @@ def _plain(text: str) -> str:
 
 def laws(which: str) -> str:
     """The laws, and what each says."""
-    found: Mapping[str, Any] = LEARNER_LAWS if which == "learner" else ENGINE_LAWS
+    tables: dict[str, Mapping[str, Any]] = {"learner": LEARNER_LAWS, "engine": ENGINE_LAWS}
+    found = {**tables, "time": TIME_LAWS}[which]
     rows = ((f"`{name}`", _plain((f.__doc__ or "").split("\n")[0])) for name, f in found.items())
     return table(["law", "what must hold"], rows)
 

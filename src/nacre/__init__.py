@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from nacre.learn.chain import Chain as Chain
     from nacre.learn.chain import chain as chain
     from nacre.learn.cluster.kmeans import KMeans as KMeans
+    from nacre.learn.cluster.micro import Micro as Micro
     from nacre.learn.count.histogram import Histogram as Histogram
     from nacre.learn.count.moments import Moments as Moments
     from nacre.learn.count.quantiles import Quantiles as Quantiles
@@ -28,6 +29,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from nacre.learn.prepare.robust import RobustScale as RobustScale
     from nacre.learn.prepare.scale import Scale as Scale
     from nacre.learn.reduce.pca import PCA as PCA
+    from nacre.live.model import Live as Live
+    from nacre.live.opening import open as open
     from nacre.settings import use as use
     from nacre.source.read import read as read
     from nacre.store.local import load as load
@@ -44,6 +47,8 @@ _HOME = {
     "Histogram": "nacre.learn.count.histogram",
     "Impute": "nacre.learn.prepare.impute",
     "KMeans": "nacre.learn.cluster.kmeans",
+    "Micro": "nacre.learn.cluster.micro",
+    "Live": "nacre.live.model",
     "Moments": "nacre.learn.count.moments",
     "OneHot": "nacre.learn.prepare.onehot",
     "PCA": "nacre.learn.reduce.pca",
@@ -57,6 +62,7 @@ _HOME = {
     "from_sklearn": "nacre.exchange.incoming",
     "laws": "nacre.laws",
     "load": "nacre.store.local",
+    "open": "nacre.live.opening",
     "read": "nacre.source.read",
     "save": "nacre.store.local",
     "use": "nacre.settings",

@@ -8,7 +8,9 @@ never a draw from a stream, so it depends neither on shards nor on order.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,18 +36,24 @@ def later(default: Any) -> Any:
 
 def told_fields(value: Any) -> list[str]:
     """Names of the fields that are part of a dataclass's value, in their order."""
-    return [
-        field.name
-        for field in dataclasses.fields(value)
-        if field.metadata.get("lasting", True)
-        and not (field.metadata.get("later") and _same(getattr(value, field.name), field.default))
-    ]
+    cls: type = type(value)
+    return [name for name, field in _lasting(cls) if field is None or not _same(value, field)]
 
 
-def _same(value: Any, default: Any) -> bool:
-    """Equal, and of one type: 0 and False have other bytes than 0.0."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    return type(plain) is type(default) and bool(plain == default)
+@functools.cache
+def _lasting(cls: type) -> tuple[tuple[str, Any], ...]:
+    """Names of the fields that a class's values may be told by; beside one that came later the
+    field, which is left out while it has its default.
+    """
+    told = (field for field in dataclasses.fields(cls) if field.metadata.get("lasting", True))
+    return tuple((field.name, field if field.metadata.get("later") else None) for field in told)
+
+
+def _same(value: Any, field: Any) -> bool:
+    """Whether a field has its default, in its type: 0 and False have other bytes than 0.0."""
+    found = getattr(value, field.name)
+    plain = found.item() if isinstance(found, np.generic) else found
+    return type(plain) is type(field.default) and bool(plain == field.default)
 
 
 class _Sink(Protocol):
@@ -54,49 +62,74 @@ class _Sink(Protocol):
 
 def feed(sink: _Sink, value: Any) -> None:
     """Write the canonical bytes of `value` into `sink`; raise TypeError for a type without any."""
+    texts: list[str] = []
+    _write(sink, texts, value)
+    sink.update("".join(texts).encode())
+
+
+def _write(sink: _Sink, texts: list[str], value: Any) -> None:
+    """As `feed`; what waits in `texts` comes before what is written next."""
+    plain = _PLAIN.get(type(value))
+    if plain is not None:
+        texts.append(plain(value))
+    elif isinstance(value, np.ndarray):
+        _write_array(sink, texts, value)
+    elif forms.is_records(value):
+        _write(sink, texts, value.canonical())
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        texts.append(f"{type(value).__name__}(")
+        for name in told_fields(value):
+            texts.append(f"{name}=")
+            _write(sink, texts, getattr(value, name))
+        texts.append(")")
+    elif isinstance(value, tuple | list):
+        texts.append(f"tuple {len(value)};")
+        for item in value:
+            _write(sink, texts, item)
+    else:
+        _write_rare(sink, texts, value)
+
+
+def _write_array(sink: _Sink, texts: list[str], value: Any) -> None:
+    array = np.ascontiguousarray(value)
+    dtype = array.dtype.newbyteorder("<")
+    if dtype.hasobject:
+        raise TypeError("no canonical bytes for an array of Python objects")
+    texts.append(f"array {dtype.descr if dtype.names else dtype.str} {value.shape};")
+    sink.update("".join(texts).encode())
+    texts.clear()
+    if array.size:
+        sink.update(array.astype(dtype, copy=False).view(np.uint8).data)
+
+
+def _write_rare(sink: _Sink, texts: list[str], value: Any) -> None:
     if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
-        array = np.ascontiguousarray(value)
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        if little.dtype.hasobject:
-            raise TypeError("no canonical bytes for an array of Python objects")
-        kind = little.dtype.descr if little.dtype.names else little.dtype.str
-        sink.update(f"array {kind} {value.shape};".encode())
-        sink.update(little.view(np.uint8).data if little.size else b"")
+        _write(sink, texts, value.item())
     elif forms.is_sparse(value):
         rows = forms.as_csr(value)
-        sink.update(f"csr {value.shape};".encode())
+        texts.append(f"csr {value.shape};")
         for part in (rows.indptr.astype(np.int64), rows.indices.astype(np.int64), rows.data):
-            feed(sink, part)
-    elif forms.is_records(value):
-        feed(sink, value.canonical())
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        sink.update(f"{type(value).__name__}(".encode())
-        for name in told_fields(value):
-            sink.update(f"{name}=".encode())
-            feed(sink, getattr(value, name))
-        sink.update(b")")
-    elif isinstance(value, tuple | list):
-        sink.update(f"tuple {len(value)};".encode())
-        for item in value:
-            feed(sink, item)
+            _write(sink, texts, part)
     elif isinstance(value, dict):
-        sink.update(f"dict {len(value)};".encode())
+        texts.append(f"dict {len(value)};")
         for key in sorted(value, key=repr):
-            feed(sink, key)
-            feed(sink, value[key])
-    elif isinstance(value, bool) or value is None:
-        sink.update(f"{value};".encode())
-    elif isinstance(value, int):
-        sink.update(f"int {value};".encode())
-    elif isinstance(value, float):
-        sink.update(f"float {value.hex()};".encode())
-    elif isinstance(value, str):
-        text = value.encode()
-        sink.update(f"str {len(text)};".encode() + text)
+            _write(sink, texts, key)
+            _write(sink, texts, value[key])
     else:
-        raise TypeError(f"no canonical bytes for {type(value).__name__}")
+        kinds = (kind for kind in _PLAIN if isinstance(value, kind))
+        kind = next(kinds, None)
+        if kind is None:
+            raise TypeError(f"no canonical bytes for {type(value).__name__}")
+        texts.append(_PLAIN[kind](value))
+
+
+_PLAIN: dict[type, Callable[[Any], str]] = {  # a bool is an int: it comes first
+    bool: lambda value: f"{value};",
+    type(None): lambda value: f"{value};",
+    int: lambda value: f"int {value};",
+    float: lambda value: f"float {value.hex()};",
+    str: lambda value: f"str {len(value.encode())};{value}",
+}
 
 
 def digest(*values: Any) -> str:

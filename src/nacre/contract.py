@@ -202,8 +202,8 @@ class Summary:
                 wanted=f"{type(self).__name__} of base {self.base[:8]}",
                 do="Observe all rows against one model, then add.",
             )
-        kinds = self.kinds().items()
-        return replace(self, **{f: k.join(getattr(self, f), getattr(other, f)) for f, k in kinds})
+        joined = {f: k.join(getattr(self, f), getattr(other, f)) for f, k in self.kinds().items()}
+        return type(self)(base=self.base, **joined)
 
     def scale(self, factor: float) -> Self:
         """The same summary with every row counted `factor` times."""

@@ -94,6 +94,12 @@ class Estimator(Learner, BaseEstimator):
         """Whether a pass may answer batch by batch: a learner that walks its shard may not."""
         return type(self).observe_shard is Learner.observe_shard
 
+    def resume(self, model: Any) -> Any:
+        """A fitted model to learn on from: what lies outside its frame at its default, if any."""
+        again = super().resume(model)
+        vars(again)["base"] = model.base  # which hashes the frame alone
+        return again
+
     def check_parameters(self) -> None:
         """Raise BadParameter for a hyper-parameter outside its range."""
 
@@ -300,17 +306,25 @@ class Incremental:
         The same rows twice count twice; `nacre.open` gives a model that knows what it has absorbed.
         """
         from nacre import record
-        from nacre.fitting import fit_plan, observe_plan
+        from nacre.fitting import fit_plan
+        from nacre.kernel.blas import one_thread
 
         self.check_parameters()
-        first = "state_" not in vars(self)
-        plan = self._plan(data, y, sample_weight, reset=first, more=True)
-        if first:
-            done = fit_plan(self, plan)
-            seen = record.seen_later(plan, data, y, sample_weight, self.takes)
-            self._take(done.state, record.fitted(self, plan, seen, done, None))
+        if "state_" in vars(self):
+            with one_thread():  # as all of a fit: so that no bit depends on how many there are
+                self._learn_more(data, y, sample_weight)
             return self
-        old = self.state_
+        plan = self._plan(data, y, sample_weight, reset=True, more=True)
+        done = fit_plan(self, plan)
+        seen = record.seen_later(plan, data, y, sample_weight, self.takes)
+        self._take(done.state, record.fitted(self, plan, seen, done, None))
+        return self
+
+    def _learn_more(self: Any, data: Any, y: Any, sample_weight: Any) -> None:
+        from nacre import record
+        from nacre.fitting import observe_plan
+
+        plan, old = self._plan(data, y, sample_weight, reset=False, more=True), self.state_
         if old.model.view.part is not None:
             raise NeedsRefit(
                 got="more rows for a model that was stopped while it looked at a part of the rows",
@@ -325,7 +339,6 @@ class Incremental:
         seen = record.seen_later(plan, data, y, sample_weight, self.takes)
         past = record.added(self._record, self, plan, seen, more.n_skipped)
         self._take(replace(old, model=model, told=told), past)
-        return self
 
 
 class Predicts:
@@ -360,6 +373,9 @@ class Transforms(TransformerMixin):
         return self._ask(data, "transform", engine, memory)
 
 
+_PLAIN = frozenset((str, int, float, bool, type(None)))  # most of what a state holds
+
+
 def bare(learner: Learner) -> Any:
     """The hyper-parameters alone, as workers get them: nothing that was fitted."""
 
@@ -384,7 +400,8 @@ def read_only(value: Any) -> None:
         read_only(vars(value))
     elif isinstance(value, dict | tuple | list):
         for part in value.values() if isinstance(value, dict) else value:
-            read_only(part)
+            if type(part) not in _PLAIN:
+                read_only(part)
 
 
 def is_count(value: Any, least: int = 1) -> bool:

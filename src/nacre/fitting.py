@@ -18,7 +18,9 @@ from typing import Any
 
 from nacre import drive
 from nacre.contract import Array, Batch, Model, State, Summary, Task
+from nacre.engine.batches import Batches, ByBatch, sums
 from nacre.engine.choose import engine_of
+from nacre.engine.failure import located
 from nacre.engine.local import Local, Streaming
 from nacre.engine.serial import Serial
 from nacre.engine.tree import Span
@@ -27,6 +29,7 @@ from nacre.estimator import Estimator, bare, is_count, require
 from nacre.kernel.blas import one_thread
 from nacre.kernel.crew import crew
 from nacre.kernel.kernel_class import kernel_class
+from nacre.last_pass import LastPass
 from nacre.settings import available, current, in_bytes
 from nacre.store.ledger import Turn
 
@@ -185,8 +188,14 @@ def fit_plan(
     memory: int | str | None = None,
     limits: Limits | None = None,
     start: State | None = None,
+    leaves: Callable[[str, Any], Any] | None = None,
 ) -> Fitted:
-    """Fit a learner on a plan; see Estimator.fit."""
+    """Fit a learner on a plan; see Estimator.fit.
+
+    `leaves` is given, one after another, id and summary of each batch under the model that is kept:
+    their fold is `told`. They come from the last pass where it looked at all rows, else from one
+    more.
+    """
     watch = _watch.get()(learner, limits or Limits())
     report = watch.report
     pure = bare(learner)
@@ -199,24 +208,30 @@ def fit_plan(
             do="Give the engine its memory when you make it.",
         )
     limit = _limit(plan, memory)
-    with chosen(engine, limit) as worker, _interruptible(watch), crew(_resting(worker)):
+    with (
+        chosen(engine, limit) as worker,
+        _interruptible(watch),
+        crew(_resting(worker)),
+        LastPass() as said,
+    ):
         report.engine, report.n_workers = _place(worker)
         report.memory = limit
         on_the_way = wanted and learner.answers_on_the_way and _shares_memory(worker)
         measuring = Measuring(pure, plan.n_rows) if on_the_way else None
         seen = _watched(worker, watch)
+        if leaves is not None:
+            seen = ByBatch(seen, Batches.of(plan), said)
         state = drive.fit(pure, seen, plan, model=model, pace=watch, observe=measuring)
         kept = measuring.columns if measuring else {}
         if wanted and state.complete and not measuring:
             kept = drive.answer(pure, worker, plan, state.model, wanted)
         _say_who_differs(pure, worker)
-    if not state.told.weight > 0:
-        n = f"{state.told.n_rows} rows, {state.told.n_skipped} left out as bad"
-        raise BadInput(
-            got=f"no row with weight above 0 ({n})",
-            wanted="rows to learn from",
-            do="Check the data, the weights and what bad= leaves out.",
-        )
+        _check_weight(state.told)
+        if leaves is not None:
+            if said.base != state.told.base:
+                _measure(pure, worker, plan, state.model, said)
+            for name, summary in said:
+                leaves(name, summary)
     report.seconds = time.monotonic() - watch.began
     if state.complete:
         report.ended = learner.ended(state.model)
@@ -224,6 +239,16 @@ def fit_plan(
         what = f"stopped by {report.ended}: the model of pass {len(report.turns)} is kept"
         warnings.warn(f"{type(learner).__name__}: {what}", RuntimeWarning, stacklevel=3)
     return Fitted(state, kept if state.complete else {}, report)
+
+
+def _check_weight(told: Any) -> None:
+    if not told.weight > 0:
+        n = f"{told.n_rows} rows, {told.n_skipped} left out as bad"
+        raise BadInput(
+            got=f"no row with weight above 0 ({n})",
+            wanted="rows to learn from",
+            do="Check the data, the weights and what bad= leaves out.",
+        )
 
 
 def _say_who_differs(learner: Any, engine: Any) -> None:
@@ -284,16 +309,74 @@ def answer_plan(
 ) -> dict[str, Array]:
     """The answers to all rows of a plan, in row order."""
     pure = bare(learner)
-    small = engine is None and plan.n_rows is not None and plan.n_rows <= SMALL
-    with chosen(Serial() if small else engine, once(plan, memory)) as worker:
+    with chosen(_for(plan, engine), once(plan, memory)) as worker:
         return drive.answer(pure, worker, plan, learner.state_.model, want)
 
 
 def observe_plan(learner: Estimator, plan: Any, model: Model) -> Any:
     """What the rows of a plan say to a model, under the whole view."""
-    pure = bare(learner)
-    with one_thread(), chosen(None, once(plan, None)) as worker:
+    pure, engine = bare(learner), _for(plan, None)
+    if len(plan.shards) == 1 and isinstance(engine, Serial):
+        return _alone(pure, model, plan.shards[0])
+    with one_thread(), chosen(engine, once(plan, None)) as worker:
         return worker.reduce(pure.observe_shard, lambda: model, worker.hold(plan))
+
+
+def _alone(learner: Any, model: Model, shard: Any) -> Summary:
+    """What one shard says, in this thread."""
+    with one_thread(), located(shard.where):
+        told: Summary = learner.observe_shard(model, shard.read())
+        return told
+
+
+def leaves_of(
+    learner: Estimator,
+    plan: Any,
+    model: Model,
+    *,
+    engine: Any = None,
+    memory: int | str | None = None,
+) -> Iterator[tuple[str, Any]]:
+    """What each batch of a plan says to a model: (batch id, summary), as they are whole.
+
+    A summary is the canonical sum of the batch's shards, so their fold under the keys of the
+    batches is what one pass over the whole plan says. Few rows are looked at in this thread.
+
+    Raises:
+        BadParameter: the model wants rows to lie otherwise than the plan has cut them.
+    """
+    pure = bare(learner)
+    batches = Batches.of(plan)
+    if len(plan.shards) == len(batches.names) and isinstance(_for(plan, engine), Serial):
+        for name, shard in zip(batches.names, plan.shards, strict=True):
+            yield name, _alone(pure, model, shard)
+        return
+    with one_thread(), chosen(_for(plan, engine), once(plan, memory)) as worker:
+        yield from _said(pure, worker, plan, model, batches)
+
+
+def _said(
+    learner: Any, engine: Any, plan: Any, model: Model, batches: Batches
+) -> Iterator[tuple[str, Any]]:
+    framed = model.framed()
+    held = engine.hold(plan)
+    for at, told in sums(engine, learner.observe_shard, lambda: framed, held, batches):
+        yield batches.names[at], told
+
+
+def _measure(learner: Any, engine: Any, plan: Any, model: Model, said: LastPass) -> None:
+    """One more pass, for what each batch says to a model."""
+    said.begins(model.base)
+    with one_thread():
+        for name, told in _said(learner, engine, plan, model, Batches.of(plan)):
+            said.take(name, told)
+    said.ends()
+
+
+def _for(plan: Any, engine: Any) -> Any:
+    """The engine for a single pass: of few rows this thread, where nobody named another."""
+    small = engine is None and plan.n_rows is not None and plan.n_rows <= SMALL
+    return Serial() if small else engine
 
 
 @contextmanager
@@ -351,6 +434,7 @@ __all__ = [
     "Watch",
     "answer_plan",
     "fit_plan",
+    "leaves_of",
     "observe_plan",
     "watching",
 ]

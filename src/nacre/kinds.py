@@ -55,6 +55,28 @@ class KeyedSums:
 
 
 @dataclass(frozen=True, eq=False)
+class KeyedMoments:
+    """MOMENTS of those groups alone that have weight: keys (m,) integers, sorted and unique.
+
+    n (m,), mean (m, d), and M2 (m, d) or, summed over the columns, (m,); all float64.
+    """
+
+    keys: Array
+    n: Array
+    mean: Array
+    m2: Array
+
+    def over(self, keys: Array) -> MomentSums:
+        """The moments of other keys, sorted, its own among them; of those it lacks, of no row."""
+        at, found = np.searchsorted(keys, self.keys), []
+        for values in (self.n, self.mean, self.m2):
+            everywhere = np.zeros((len(keys), *values.shape[1:]))
+            everywhere[at] = values
+            found.append(everywhere)
+        return MomentSums(*found)
+
+
+@dataclass(frozen=True, eq=False)
 class Table:
     """Rows that belong to a model but do not fit in it: immutable parts named by digest.
 
@@ -93,8 +115,9 @@ class Kind:
         exact: any grouping gives the same bits, whatever the dtype (a SUM of integers does anyway).
         rows: holds data rows, with their ids; erasure and the privacy scan look only there.
 
-    SUM, MAX, MOMENTS, KEYED (sparse sum), LEAST(m), UNION, FOREST; and two that forgetting leaves
-    alone, for what was read: COUNT, and FIRST (the 8 lowest ids, with their columns).
+    SUM, MAX, MOMENTS, KEYED (sparse sum), KEYED_MOMENTS, LEAST(m), UNION, FOREST; and two that
+    forgetting leaves alone, for what was read: COUNT, and FIRST (the 8 lowest ids, with their
+    columns).
     """
 
     name: str
@@ -145,10 +168,16 @@ def _pick(mask: Array, chosen: Array, other: Array) -> Array:
 def by_id(a: Rows, b: Rows) -> Rows:
     """The rows of both in the order of their ids, once each; they may come in any order."""
     both = _concatenated(a, b)
-    order = np.lexsort((both.ids["position"], both.ids["origin"]))
-    repeated = np.zeros(len(order), bool)
-    repeated[1:] = both.ids[order][1:] == both.ids[order][:-1]
-    return both.take(order[~repeated])
+    return both.take(_order(both.ids))
+
+
+def _order(ids: Array) -> Array:
+    """The positions of ids (n,) in their order, once each."""
+    origin, position = ids["origin"], ids["position"]
+    order = np.lexsort((position, origin))
+    origin, position = origin[order], position[order]
+    repeated = (origin[1:] == origin[:-1]) & (position[1:] == position[:-1])
+    return order[np.append(True, ~repeated)] if repeated.any() else order
 
 
 def _concatenated(a: Rows, b: Rows) -> Rows:
@@ -169,8 +198,9 @@ def _union(a: Rows, b: Rows) -> Rows:
 def _least(a: Rows, b: Rows, m: int) -> Rows:
     if not len(a.ids) and not len(b.ids):
         return a
-    both = by_id(a, b)
-    return both.take(np.argsort(both.columns[0], kind="stable")[:m])
+    both = _concatenated(a, b)
+    order = _order(both.ids)
+    return both.take(order[np.argsort(both.columns[0][order], kind="stable")[:m]])
 
 
 def _keyed(a: KeyedSums, b: KeyedSums) -> KeyedSums:
@@ -179,6 +209,19 @@ def _keyed(a: KeyedSums, b: KeyedSums) -> KeyedSums:
     values[np.searchsorted(keys, a.keys)] = a.values
     values[np.searchsorted(keys, b.keys)] += b.values
     return KeyedSums(keys, values)
+
+
+def _keyed_moments(a: KeyedMoments, b: KeyedMoments) -> KeyedMoments:
+    keys = np.union1d(a.keys, b.keys)
+    both = _moments(a.over(keys), b.over(keys))
+    return KeyedMoments(keys, both.n, both.mean, both.m2)
+
+
+def _scaled_moments(a: KeyedMoments, factor: float) -> KeyedMoments:
+    """What is so light that its weight vanishes is left out."""
+    n = a.n * float(factor)
+    held = slice(None) if n.all() else n > 0
+    return KeyedMoments(a.keys[held], n[held], a.mean[held], (a.m2 * float(factor))[held])
 
 
 def spanning_forest(edges: Array) -> Array:
@@ -220,6 +263,7 @@ MOMENTS = Kind(
     "MOMENTS", _moments, lambda a, f: MomentSums(a.n * float(f), a.mean, a.m2 * float(f))
 )
 KEYED = Kind("KEYED", _keyed, lambda a, f: KeyedSums(a.keys, a.values * float(f)))
+KEYED_MOMENTS = Kind("KEYED_MOMENTS", _keyed_moments, _scaled_moments)
 UNION = Kind("UNION", _union, idempotent=True, exact=True, rows=True)
 FOREST = Kind(
     "FOREST", lambda a, b: spanning_forest(np.concatenate([a, b])), idempotent=True, exact=True

@@ -248,14 +248,16 @@ class Record:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(_looked_at, self.batches))
 
-    def later(self, batches: Sequence[Entry | Seen], job: Job) -> Record:
-        """The record after one more call of `partial_fit`."""
+    def later(self, batches: Sequence[Entry | Seen], learner: Any, plan: RowPlan) -> Record:
+        """The record after one more call of `partial_fit`, which goes into the job of those before
+        it, if any.
+        """
         last = self.jobs[-1] if self.jobs else None
-        if last is not None and last.what == job.what and not last.kernel_class:
-            n_calls, n_rows = last.n_calls + job.n_calls, last.n_rows + job.n_rows
+        if last is not None and last.what == "partial_fit" and not last.kernel_class:
+            n_calls, n_rows = last.n_calls + 1, last.n_rows + _n_rows(plan)
             jobs = (*self.jobs[:-1], replace(last, n_calls=n_calls, n_rows=n_rows))
         else:
-            jobs = (*self.jobs, job)
+            jobs = (*self.jobs, _job("partial_fit", learner, plan))
         if sum(job.n_calls for job in jobs if job.what == "partial_fit") <= MOST_LATER:
             return replace(self, batches=(*self.batches, *batches), jobs=jobs)
         n_rows = self.n_rows_unlisted + sum(known(batch).n_rows for batch in batches)
@@ -298,7 +300,7 @@ def added(
     record: Record, learner: Any, plan: RowPlan, seen: Sequence[Entry | Seen], n_skipped: int
 ) -> Record:
     """The record after a call of `partial_fit` on a fitted learner."""
-    return record.later(_skipped(seen, n_skipped), _job("partial_fit", learner, plan))
+    return record.later(_skipped(seen, n_skipped), learner, plan)
 
 
 def _job(what: str, learner: Any, plan: RowPlan) -> Job:
@@ -307,12 +309,16 @@ def _job(what: str, learner: Any, plan: RowPlan) -> Job:
     return Job(
         what,
         n_calls=1,
-        n_rows=sum(reader.n_rows for reader in plan.ids.values()),
+        n_rows=_n_rows(plan),
         shard_rows=plan.shard_rows,
         batch_rows=plan.batch_rows,
         dtype=plan.schema.dtype,
         random_state={name: None if seed is None else int(seed) for name, seed in seeds.items()},
     )
+
+
+def _n_rows(plan: RowPlan) -> int:
+    return sum(reader.n_rows for reader in plan.ids.values())
 
 
 def known(batch: Entry | Seen) -> Entry:

@@ -24,7 +24,7 @@ MODEL_KEYS = {  # docs/cli.md describes them; a change is a change of what scrip
     *("digest", "base", "complete", "weight", "n_rows", "n_skipped", "schema_digest", "ended"),
     *("engine", "n_workers", "memory", "shard_rows", "batch_rows", "start", "random_state"),
     *("passes", "loss", "seconds", "n_updates", "versions", "kernel_class", "n_batches"),
-    *("ledger", "path", "saved", "n_bytes"),
+    *("ledger", "path", "saved", "n_bytes", "life"),
 }
 KNOWN = {  # under what name an object tells what a learner knows, where that is not its own
     "kmeans": "clusters",

@@ -54,7 +54,7 @@ def test_clusters_are_told_by_what_sets_them_apart(model: Path, nacre: Nacre) ->
 
 def test_the_object_of_a_model(model: Path, nacre: Nacre) -> None:
     told = nacre("show", model, "--json").json
-    assert told.keys() == MODEL_KEYS | {"clusters"}
+    assert told.keys() == MODEL_KEYS | {"clusters", "history"}
     assert (told["kind"], told["model"]) == ("model", str(model))
     assert [len(cluster["columns"]) for cluster in told["clusters"]] == [3, 3, 3]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import types
 
 import pytest
@@ -35,6 +36,43 @@ def test_a_library_that_comes_later_is_limited_too() -> None:
     assert run.returncode == 0, run.stderr
     n_before, n_after = map(int, run.stdout.split())
     assert 1 <= n_before <= n_after
+
+
+def threads() -> list[int]:
+    found = threadpoolctl.threadpool_info()
+    return [int(library["num_threads"]) for library in found if library["user_api"] == "blas"]
+
+
+def test_who_enters_first_and_leaves_first_leaves_the_limit_to_the_last() -> None:
+    """Each in a thread of its own, and the first of them stays alive."""
+    first_in, last_in, first_out, end = (threading.Event() for _ in range(4))
+    inside: list[int] = []
+
+    def first() -> None:
+        with blas.one_thread():
+            first_in.set()
+            last_in.wait(5)
+        first_out.set()
+        end.wait(5)
+
+    def last() -> None:
+        first_in.wait(5)
+        with blas.one_thread():
+            last_in.set()
+            first_out.wait(5)
+            inside.extend(threads())
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        both = [threading.Thread(target=work) for work in (first, last)]
+        for thread in both:
+            thread.start()
+        both[1].join()
+        after = threads()
+        end.set()
+        both[0].join()
+    assert set(inside) == {1}
+    assert after == before
 
 
 def test_libraries_are_searched_only_after_an_import(monkeypatch: pytest.MonkeyPatch) -> None:

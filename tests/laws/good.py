@@ -177,4 +177,4 @@ def rows(seed: int, n: int) -> tuple[Array, None]:
 
 GOOD = Case("good", Good(), rows)
 
-register("tests.good", Look, Sides, Known, Sample, Pairs, Measured)
+register("tests.good", Good, Look, Sides, Known, Sample, Pairs, Measured)

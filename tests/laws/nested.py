@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nacre.learn.cluster.kmeans import KMeans
+from nacre.store.format import register
 
 
 class Nested(KMeans):
@@ -10,3 +11,6 @@ class Nested(KMeans):
 
     def _n_sample(self, n: int, d: int, descends: bool) -> int:
         return 50
+
+
+register("tests.nested", Nested)

@@ -71,4 +71,4 @@ def holes(seed: int, n: int) -> tuple[Array, None]:
 
 SPARSE = Case("sparse", Shares(), holes, forms.as_csr)
 
-register("tests.sparse", Shared, Sizes)
+register("tests.sparse", Shares, Shared, Sizes)

@@ -427,7 +427,11 @@ class AsksOnce(Serial):
 
 @breaks("few_are_in_flight")
 class HandsOutFive(Serial):
-    ahead = 5
+    def stream(self, task: Any, newest: Any, held: Any, *, leaves: bool = False) -> Iterator[Any]:
+        blocks = held.blocks(newest().view, 1, leaves)
+        for at in range(0, len(blocks), 5):
+            five = [(block, newest()) for block in blocks[at : at + 5]]
+            yield from ((block, held.work(task, model, block)) for block, model in five)
 
 
 @breaks("few_are_in_flight")

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score
 from nacre import KMeans, errors
 from nacre.contract import Array, Batch
 from nacre.forms import as_csr
-from nacre.learn.cluster import curve, kmeans, micro, parallel
+from nacre.learn.cluster import counting, curve, kmeans, parallel
 from nacre.learn.cluster.sampled import Seeding
 
 
@@ -72,16 +72,16 @@ def test_candidates_weigh_what_is_nearest_to_them() -> None:
 
 def test_micro_clusters_join_to_what_one_pass_over_all_says() -> None:
     X, _ = groups(2_000, 3)
-    model = micro.frozen("euclidean", X[::4], np.ones(500), X.mean(axis=0), seed=0)
-    whole = micro.observed(model, Batch(X))
-    parts = micro.observed(model, Batch(X[:700])) + micro.observed(model, Batch(X[700:]))
-    means, weights, errors = micro.weighted(whole.moments)
+    model = counting.frozen("euclidean", X[::4], np.ones(500), X.mean(axis=0), seed=0)
+    whole = counting.observed(model, Batch(X))
+    parts = counting.observed(model, Batch(X[:700])) + counting.observed(model, Batch(X[700:]))
+    means, weights, errors = counting.weighted(whole.moments)
     np.testing.assert_allclose(parts.moments.mean, whole.moments.mean, atol=1e-12)
     np.testing.assert_allclose(parts.moments.m2, whole.moments.m2, atol=1e-9)
     np.testing.assert_allclose(weights @ means, X.sum(axis=0))
     between = weights @ ((means - X.mean(axis=0)) ** 2).sum(axis=1)
     assert errors.sum() + between == pytest.approx(((X - X.mean(axis=0)) ** 2).sum())
-    sparse = micro.observed(model, Batch(as_csr(X))).moments
+    sparse = counting.observed(model, Batch(as_csr(X))).moments
     np.testing.assert_allclose(sparse.m2, whole.moments.m2, atol=1e-9)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from nacre.errors import BadType, CorruptState, NacreError, NewerFormat
 from nacre.store import container
@@ -41,6 +42,27 @@ def damaged(data: bytes) -> Iterator[bytes]:
     for junk in (b"\0", b" ", b"junk", data, bytes(4096)):
         yield data + junk
         yield junk + data
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+stored = st.dictionaries(
+    names.filter(lambda name: name != container.TREE),
+    st.sampled_from(sorted(container.NATIVE)).flatmap(
+        lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=0, max_dims=3, min_side=0))
+    ),
+    max_size=6,
+)
+
+
+@given(stored, names)
+def test_the_payload_is_what_the_safetensors_library_writes(
+    held: dict[str, Any], text: str
+) -> None:
+    from safetensors.numpy import save
+
+    tree = text.encode()
+    theirs = save({**held, container.TREE: np.frombuffer(tree, np.uint8)})
+    assert packed(held, tree)[PREFIX.size :] == theirs
 
 
 def test_any_damage_to_a_file_is_found() -> None:

@@ -104,3 +104,39 @@ def test_a_disk_that_says_no_is_told_of(
         assert told.value.where == str(tmp_path / "name")
     assert isinstance(told.value, OSError)
     assert told.value.exit_code == 9
+
+
+def test_a_path_that_cannot_be_looked_at_is_made_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "lstat", refused)
+    monkeypatch.setattr(os, "stat", refused)
+    Folder.made(str(tmp_path / "a" / "b")).__exit__()
+    monkeypatch.undo()
+    assert (tmp_path / "a" / "b").is_dir()
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(Unavailable):
+        Folder.at(str(tmp_path))
+
+
+def test_only_what_dead_writers_left_is_tidied_away(tmp_path: Path) -> None:
+    with Folder.at(str(tmp_path)) as folder:
+        (tmp_path / ".dead.part").write_bytes(b"half")
+        with folder._unfinished() as (_, name), Folder.at(str(tmp_path)) as other:
+            other.tidy()
+            assert folder.names() == [name]
+        folder.tidy()
+        assert folder.names() == []
+
+
+def test_a_run_that_is_cut_short_is_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, n, at: real(fd, max(1, n // 2), at))
+    (tmp_path / "name").write_bytes(bytes(range(100)))
+    with Folder.at(str(tmp_path)) as folder:
+        assert folder.read_at("name", 60, 50) == bytes(range(40, 90))

@@ -120,6 +120,7 @@ class Demo:
         from nacre.cli.flights import FEATURES
         from nacre.cli.learners import loaded
         from nacre.cli.learning import Fitting
+        from nacre.store.local import load
 
         stages = Before(impute=True, scale=True, pca=N_COMPONENTS).stages()
         learner = chained(stages, loaded("kmeans")(n_clusters=N_CLUSTERS))
@@ -127,7 +128,7 @@ class Demo:
         result, stage = Result(output=str(self.out / "model")), self._backstage()
         data, running = list(map(str, paths)), self.running
         code = Fitting(learner, data, reading, result, Limiting(), running, stage).run()
-        return learner, stage.told, code
+        return load(result.output), stage.told, code
 
     def _predict(self, paths: Sequence[Path]) -> dict[str, Any]:
         """What `nacre predict --keep date,airline,...` does; labels of other flights or of another

@@ -28,6 +28,14 @@ class Before(Group):
     pca: Annotated[
         int | None, Option("--pca", metavar="N", help="Reduce columns to N principal components.")
     ] = None
+    micro: Annotated[
+        bool,
+        Option(
+            "--micro",
+            help="Let clusters live on: what each file says is kept apart, for later ones, windows "
+            "and corrections.",
+        ),
+    ] = False
 
     def stages(self) -> list[Any]:
         """The learners, unfitted, in their order."""
@@ -37,6 +45,14 @@ class Before(Group):
             for name, wanted in asked.items()
             if wanted
         ]
+
+    def kept_apart(self, learner: Any) -> Any:
+        """The learner, on micro-clusters if it is to live on."""
+        if not self.micro:
+            return learner
+        from nacre.learn.cluster.micro import Micro
+
+        return Micro(learner)
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,7 @@ class Reading(Group):
         Option(
             "--time",
             metavar="TIME",
-            help="When it happened: 2013-02-01, or a pattern that finds it in the files' ids.",
+            help="When it happened: 2013-02-01, a column of times, or a pattern for the ids.",
         ),
     ] = None
 
@@ -219,12 +235,12 @@ def command_of(name: str) -> Any:
 
             if OWN_COLUMNS in own:
                 own["columns"] = listed(own.pop(OWN_COLUMNS))
-            learner = chained(before.stages(), loaded(name)(**own))
+            learner = chained(before.stages(), before.kept_apart(loaded(name)(**own)))
         learner.check_parameters()
         running.check()
         return Fitting(learner, data, reading, result, limiting, running, speech.terminal).run()
 
-    others = {"impute", "scale", "pca"} - set(LEARNERS[name].stages)
+    others = {"impute", "scale", "pca", "micro"} - set(LEARNERS[name].stages)
     return spread(learn, *hyperparameters(name), into="own", without=others)
 
 

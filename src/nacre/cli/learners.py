@@ -26,7 +26,8 @@ class Named:
     Attributes:
         module, cls: where it is.
         title: what a newcomer may call it.
-        stages: which of impute, scale and pca may stand before it.
+        stages: which of impute, scale and pca may stand before it, and whether it may be fitted on
+            micro-clusters.
     """
 
     module: str
@@ -37,7 +38,10 @@ class Named:
 
 LEARNERS = {
     "kmeans": Named(
-        "nacre.learn.cluster.kmeans", "KMeans", "k-means clusters", ("impute", "scale", "pca")
+        "nacre.learn.cluster.kmeans",
+        "KMeans",
+        "k-means clusters",
+        ("impute", "scale", "pca", "micro"),
     ),
     "pca": Named("nacre.learn.reduce.pca", "PCA", "principal components", ("impute", "scale")),
     "moments": Named(

@@ -20,9 +20,10 @@ from nacre.cli.terminal import Terminal, shown
 from nacre.cli.words import end_of, knowledge, learner_name, parameters, sentences
 from nacre.errors import BadParameter, Occupied, Stopped, Unavailable
 from nacre.fitting import Limits, Report, Watch, watching
+from nacre.live.opening import begin
+from nacre.live.taking import Began, first_fit
 from nacre.store.describe import describe
-from nacre.store.local import load
-from nacre.store.manifest import NAME
+from nacre.store.local import is_model, load
 
 KEEPING = "Ctrl-C: the model of the last whole pass is kept; once more stops at once."
 
@@ -43,17 +44,17 @@ class Fitting:
         """Fit, save, report; the exit code."""
         output = self.result.output
         there = occupant(output)
-        report = self._fitted()
-        with once_more(self.terminal):
-            self.learner.save(output)
-        knows = knowledge(self.learner)
+        first, report = self._fitted()
+        with once_more(self.terminal), begin(output, self.learner, first) as live:
+            learner = live.model
+        knows = knowledge(learner)
         told = {"verb": "fit", **model_of(output), **knows}
         told |= {"replaced": there, "next": self._next()}
         self.terminal.report(self._lines(told, knows), told)
         self.terminal.say(f"Next: [cyan]{shown(told['next'])}[/]", wish=not self.terminal.json)
         return INTERRUPTED if report.ended == "Ctrl-C" else PARTIAL if told["n_skipped"] else 0
 
-    def _fitted(self) -> Report:
+    def _fitted(self) -> tuple[Began, Report]:
         """Fit under a bar; Ctrl-C once ends it early, twice at once."""
         watches: list[Passes] = []
         limiting, running = self.limiting, self.running
@@ -72,7 +73,8 @@ class Fitting:
         ):
             warnings.filterwarnings("ignore", ".*stopped by.*", RuntimeWarning)  # it is said below
             try:
-                self.learner.fit(
+                first = first_fit(
+                    self.learner,
                     data,
                     engine=running.engine,
                     memory=running.memory,
@@ -82,7 +84,7 @@ class Fitting:
                 )
             except Stopped:
                 raise _too_soon(watches[-1]) from None
-        return watches[-1].report
+        return first, watches[-1].report
 
     def _lines(self, told: Mapping[str, Any], knows: dict[str, Any]) -> Iterator[str]:
         yield from learned(told, learner_name(self.learner))
@@ -135,7 +137,7 @@ def occupant(output: str) -> str | None:
     """
     path = Path(output)
     if path.is_dir():
-        if (path / NAME).exists():
+        if is_model(path):
             return str(describe(path)["digest"])
         others = sorted(name for name in os.listdir(path) if name[:1] != "." and name != "blobs")
         if others:

@@ -32,6 +32,11 @@ VERBS = {
     "predict": Verb("nacre.cli.predict", "ask a model about every row, and write the answers"),
     "score": Verb("nacre.cli.score", "say how good a model is on data"),
     "show": Verb("nacre.cli.show", "say what a model knows, or what data holds"),
+    "absorb": Verb("nacre.cli.absorb", "take new files into a model, each once and for good"),
+    "replace": Verb("nacre.cli.replace", "put a corrected file in the place of an old one"),
+    "ledger": Verb("nacre.cli.ledger", "list every batch that a model has absorbed"),
+    "diff": Verb("nacre.cli.diff", "say what changed between two versions of a model"),
+    "verify": Verb("nacre.cli.verify", "read every byte of a model on disk: is it whole?"),
     "doctor": Verb("nacre.cli.doctor", "check that this machine has all that nacre needs"),
     "demo": Verb("nacre.cli.demo", "see it work: a year of real flights"),
 }

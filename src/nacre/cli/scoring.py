@@ -208,19 +208,19 @@ class Scoring:
             def watch(learner: Any, limits: Limits) -> Watch:
                 return Dropped(learner, limits, self.terminal, moving, pressed)
 
-            found = {}
+            found, dropped = {}, False  # `pressed` is for the thread that hears it to set
             with watching(watch):
                 for name, one in work.items():
                     try:
                         found[name] = one()
                     except (KeyboardInterrupt, Stopped):
-                        pressed.set()
+                        dropped = True
                     except Exception:
                         if not pressed.is_set():
                             raise  # a library that is interrupted may raise an error of its own
-                    if pressed.is_set():
+                    if dropped or pressed.is_set():
                         break
-        if pressed.is_set() and len(found) < len(work):
+        if (dropped or pressed.is_set()) and len(found) < len(work):
             raise Stopped(got="Ctrl-C", wanted="all scores", do="Run the same command again.")
         return found
 

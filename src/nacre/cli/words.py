@@ -23,6 +23,7 @@ PHASES = {  # kind of model -> what a pass under it does
     "Seeding": "choosing first centres",
     "Candidates": "choosing first centres",
     "MicroCentres": "counting clusters",
+    "Micros": "measuring micro-clusters",
     "Centres": "moving centres",
     "Directions": "moving centres",
     "Medians": "moving medians",
@@ -85,7 +86,7 @@ def knowledge(learner: Any) -> dict[str, Any]:
     columns = list(schema.names or (f"x{i}" for i in range(schema.n_columns)))
     names = _names(columns, before)
     match type(last).__name__:
-        case "KMeans":
+        case "KMeans" | "Micro":
             return {"clusters": clusters(last, [_affine(stage) for stage in before], columns)}
         case "PCA":
             return {"components": components(last, names)}
@@ -132,9 +133,9 @@ def parameters(learner: Any) -> dict[str, Any]:
 
 def clusters(kmeans: Any, before: Sequence[Affine], columns: Sequence[str]) -> list[dict[str, Any]]:
     """Each cluster: number, rows by weight, share, and all columns by how far they set it apart."""
-    told = kmeans.state_.told
     centres = kmeans.cluster_centers_.astype(np.float64)
-    weights = told.weights.astype(np.float64)
+    told = kmeans.state_.told
+    weights = (told.weights if hasattr(told, "weights") else kmeans.cluster_weights_).astype(float)
     total = max(float(weights.sum()), 1e-300)
     mean = weights @ centres / total
     points, steps, middle = centres, centres - mean, mean

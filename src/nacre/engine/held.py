@@ -8,10 +8,11 @@ not move; a leaf without rows is still a leaf.
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from nacre.contract import Batch, Task, View
 from nacre.engine.cache import Cache
@@ -25,6 +26,9 @@ MOST_IN_BLOCK = 64  # shards; measured: more ships few sums less, and loses bala
 class Held:
     """Shards in key order, and the cache of this process.
 
+    Attributes:
+        cuts: subtrees that no block goes beyond; none: blocks lie anywhere.
+
     Raises:
         OutOfMemory: reading one of the shards takes more than there is.
     """
@@ -32,6 +36,7 @@ class Held:
     shards: list[Any]
     cache: Cache = field(default_factory=Cache)
     tries: dict[int | None, tuple[Trie, list[range]]] = field(default_factory=dict)
+    cuts: Sequence[Span] = ()
 
     def __post_init__(self) -> None:
         for shard in self.shards:
@@ -57,9 +62,18 @@ class Held:
     def blocks(self, view: View, n_workers: int, leaves: bool) -> list[Span]:
         """The units of placement, left to right: single leaves, or about four for each worker."""
         trie, runs = self.leaves(view)
-        return trie.blocks(
-            1 if leaves else max(1, min(MOST_IN_BLOCK, len(runs) // (4 * n_workers)))
-        )
+        most = 1 if leaves else max(1, min(MOST_IN_BLOCK, len(runs) // (4 * n_workers)))
+        if not self.cuts:
+            return trie.blocks(most)
+        return [block for span in self.cuts for block in trie.below(span).blocks(most)]
+
+    def cut_at(self, cuts: Sequence[Span]) -> Self:
+        """The same shards, with what is kept of them, in blocks that lie within these subtrees, for
+        views that leave shards as they are.
+        """
+        apart = copy.copy(self)
+        apart.cuts = cuts
+        return apart
 
     def work(self, task: Task, model: Any, block: Span) -> dict[Span, Any]:
         """The sums of a block of leaves, worked left to right and joined as soon as they can be."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from nacre.contract import Task
 from nacre.engine.cache import Cache
 from nacre.engine.held import Held
-from nacre.engine.local import Local
+from nacre.engine.local import Streaming, cut_as
 from nacre.engine.tree import Span
 
 
 @dataclass(eq=False)
-class Serial(Local):
+class Serial(Streaming):
     """Work block by block in the caller's thread.
 
     Args:
@@ -23,28 +23,19 @@ class Serial(Local):
 
     memory: int | None = None
     n_workers = 1
-    ahead = 1
     shares_memory = True
 
     def hold_shards(self, shards: list[Any]) -> Held:
         """Hold shards that are in memory."""
         return Held(shards, Cache.within(self.memory))
 
-    def submit(self, task: Task, model: Any, held: Held, block: Span) -> Future[Any]:
-        """Do it now."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(held.work(task, model, block))
-        except Exception as error:
-            return _failed(error)
-        return future
+    def stream(
+        self, task: Task, newest: Callable[[], Any], held: Held, *, leaves: bool = False
+    ) -> Iterator[tuple[Span, dict[Span, Any]]]:
+        """(span, {span: result}) of each block, from left to right."""
+        view = newest().view
+        for block in held.blocks(view, self.n_workers, leaves):
+            yield block, held.work(task, cut_as(view, newest()), block)
 
     def close(self) -> None:
         """Nothing to let go of."""
-
-
-def _failed(error: Exception) -> Future[Any]:
-    """Made out of sight of the error's traceback, in a circle with which rows would stay held."""
-    future: Future[Any] = Future()
-    future.set_exception(error)
-    return future

@@ -14,6 +14,7 @@ from nacre.contract import Array
 from nacre.errors import BadParameter
 from nacre.learn.chain import Chain
 from nacre.learn.cluster.kmeans import KMeans
+from nacre.learn.cluster.micro import Micro
 from nacre.learn.count.moments import freedom
 from nacre.learn.prepare.clip import Clip
 from nacre.learn.prepare.impute import Impute
@@ -29,8 +30,8 @@ def to_sklearn(learner: Any) -> Any:
     array([[3.]])
 
     Returns:
-        KMeans, PCA, StandardScaler, RobustScaler, SimpleImputer; for Clip a FunctionTransformer;
-        for a chain a Pipeline.
+        KMeans (of a Micro too), PCA, StandardScaler, RobustScaler, SimpleImputer; for Clip a
+        FunctionTransformer; for a chain a Pipeline.
 
     Raises:
         NotFittedError: of scikit-learn: there is nothing to know yet.
@@ -78,14 +79,15 @@ def _kmeans(stage: Any, whole: Any) -> Any:
     from sklearn import cluster
     from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
-    if stage.metric != "euclidean":
-        raise no_counterpart(f'KMeans(metric="{stage.metric}")', "scikit-learn")
-    centres, told = stage.cluster_centers_.copy(), whole.state_.told
+    asked = stage.inner if isinstance(stage, Micro) else stage
+    if asked.metric != "euclidean":
+        raise no_counterpart(f'KMeans(metric="{asked.metric}")', "scikit-learn")
+    centres = stage.cluster_centers_.copy()
     made = cluster.KMeans(
-        len(centres), n_init=1, max_iter=stage.max_iter, random_state=stage.random_state
+        len(centres), n_init=1, max_iter=asked.max_iter, random_state=asked.random_state
     )
     made.cluster_centers_ = centres
-    made.inertia_ = float(told.errors.sum())
+    made.inertia_ = stage.inertia_
     made.n_iter_ = stage.n_iter_
     made.n_features_in_ = centres.shape[1]
     made._n_features_out = len(centres)
@@ -182,6 +184,7 @@ def _own(values: Array) -> Array:
 
 MAKERS: Mapping[type, Callable[[Any, Any], Any]] = {  # of no subclass: who knows what that does
     KMeans: _kmeans,
+    Micro: _kmeans,
     PCA: _pca,
     Scale: _scale,
     RobustScale: _robust,

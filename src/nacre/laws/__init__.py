@@ -9,5 +9,6 @@ from nacre.laws.chaos import Chaos
 from nacre.laws.compare import LawBroken
 from nacre.laws.engine import ENGINE_LAWS
 from nacre.laws.learner import LEARNER_LAWS
+from nacre.laws.life import TIME_LAWS
 
-__all__ = ["ENGINE_LAWS", "LEARNER_LAWS", "Case", "Chaos", "LawBroken"]
+__all__ = ["ENGINE_LAWS", "LEARNER_LAWS", "TIME_LAWS", "Case", "Chaos", "LawBroken"]

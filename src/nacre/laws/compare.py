@@ -19,7 +19,7 @@ import numpy as np
 
 from nacre import canon, forms
 from nacre.contract import Array, Summary
-from nacre.kinds import KEYED, KeyedSums, Kind, MomentSums
+from nacre.kinds import KEYED, KeyedMoments, KeyedSums, Kind, MomentSums
 
 UNIT = {"float64": 1e-9, "float32": 1e-5}
 FAR = 2.0**-48  # what float64 loses of rows that lie far from 0, times their distance
@@ -136,6 +136,13 @@ def _of_moments(values: list[MomentSums], unit: float) -> MomentSums:
     return MomentSums(unit * sum(np.abs(value.n) for value in values), mean, m2)
 
 
+def _of_keyed_moments(values: list[KeyedMoments], unit: float) -> KeyedMoments:
+    """As of MOMENTS: a group that a value lacks is one without rows."""
+    keys = functools.reduce(np.union1d, (value.keys for value in values))
+    most = _of_moments([value.over(keys) for value in values], unit)
+    return KeyedMoments(np.zeros(len(keys)), most.n, most.mean, most.m2)
+
+
 def _stretched(n: Any, mean: Array) -> Array:
     n = np.asarray(n, np.float64)
     return n.reshape(n.shape + (1,) * (np.ndim(mean) - n.ndim)) + np.zeros(np.shape(mean))
@@ -156,6 +163,7 @@ def _outer(a: Array, b: Array) -> Array:
 ALLOWED: Mapping[str, Callable[[list[Any], float], Any]] = {
     "SUM": _of_sum,
     "KEYED": _of_keyed,
+    "KEYED_MOMENTS": _of_keyed_moments,
     "MOMENTS": _of_moments,
 }
 

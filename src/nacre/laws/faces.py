@@ -92,15 +92,15 @@ def answering_changes_nothing(case: Case, seed: int) -> None:
 
 
 def _fitted_face(case: Case, seed: int) -> Iterator[tuple[Any, Array, Array | None]]:
-    if _has_face(case.learner):
+    if has_face(case.learner):
         X, y = rows_of(case, seed, N_ROWS)
         yield bare(case.learner).fit(case.form(X), y), X, y
 
 
-def _has_face(learner: Any) -> bool:
+def has_face(learner: Any) -> bool:
     """Whether it is an estimator, and so are its stages."""
     stages = getattr(learner, "stages", ())
-    return isinstance(learner, Estimator) and all(map(_has_face, stages))
+    return isinstance(learner, Estimator) and all(map(has_face, stages))
 
 
 def _methods(estimator: Any, y: Array | None) -> Iterator[tuple[str, Callable[[Any], Any]]]:

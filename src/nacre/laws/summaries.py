@@ -134,7 +134,7 @@ def _through_store(value: Any) -> Any:
 
 def _with_tables(back: Any, model: Any) -> Any:
     """A model that came back, with the parts of its tables, which are files of their own."""
-    for table, original in zip(_tables(back), _tables(model), strict=True):
+    for table, original in zip(tables_of(back), tables_of(model), strict=True):
         held = {name: _through_store(original.held[name]) for _, name in table.parts}
         for name, rows in held.items():
             same_bits(canon.digest(rows), name, "the name of a part of a table, and its digest")
@@ -142,15 +142,16 @@ def _with_tables(back: Any, model: Any) -> Any:
     return back
 
 
-def _tables(value: Any) -> Iterator[Table]:
+def tables_of(value: Any) -> Iterator[Table]:
+    """All tables in a model."""
     if isinstance(value, Table):
         yield value
     elif isinstance(value, tuple):
         for item in value:
-            yield from _tables(item)
+            yield from tables_of(item)
     elif isinstance(value, Model):
         for field in fields(value):  # type: ignore[arg-type]  # models are dataclasses
-            yield from _tables(getattr(value, field.name))
+            yield from tables_of(getattr(value, field.name))
 
 
 def _through_wire(value: Any) -> Any:

@@ -20,6 +20,7 @@ MOST_STAGES = 12  # of a chain
 DIGEST = 12  # characters of the digest that are shown; all of them are its tooltip
 FIGURES: Mapping[str, Sequence[tuple[str, str]]] = {  # class -> what it is called, the attribute
     "KMeans": (("clusters", "n_clusters_"), ("inertia", "inertia_")),
+    "Micro": (("clusters", "n_clusters_"), ("inertia", "inertia_")),
     "PCA": (("components", "n_components_"), ("variance kept", "explained_variance_ratio_")),
 }
 Row = tuple[str, str]  # what it is, and HTML that says it

@@ -27,7 +27,7 @@ def picture_of(
 
     Args:
         learner: fitted.
-        parts: for KMeans: rows (n, d) and their clusters (n,), part by part; or None.
+        parts: for KMeans and Micro: rows (n, d) and their clusters (n,), part by part; or None.
         column: of Histogram and Quantiles; None: the first.
 
     Raises:
@@ -57,7 +57,9 @@ def _clusters(learner: Any, kmeans: Any, parts: Parts | None) -> Picture:
     """How big they are; of rows what sets them apart, in the columns of the data."""
     k = kmeans.n_clusters_
     if parts is None:
-        weights = np.asarray(kmeans.state_.told.weights, np.float64)
+        told = kmeans.state_.told
+        own = told.weights if hasattr(told, "weights") else kmeans.cluster_weights_
+        weights = np.asarray(own, np.float64)
         empty = MomentSums(*(np.zeros((k, 0)) for _ in range(3)))
         return sizes(Profile(weights, empty), [f"cluster {j}" for j in range(k)])
     found = profile(((_dense(X), labels) for X, labels in parts), k)
@@ -134,6 +136,7 @@ def _dense(X: Array) -> Array:
 # class -> how it is drawn, and the option that it takes
 PICTURES: Mapping[str, tuple[Callable[[Any, Any, Any], Picture], str]] = {
     "KMeans": (_clusters, "data"),
+    "Micro": (_clusters, "data"),
     "PCA": (_components, ""),
     "Histogram": (_buckets, "column"),
     "Quantiles": (_quantiles, "column"),

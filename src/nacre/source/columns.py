@@ -59,7 +59,7 @@ def features(
         BadType: a column that holds no numbers.
     """
     names = [column.name for column in there]
-    special = [name for name in (asked.weight, asked.y) if isinstance(name, str)]
+    special = asked.beside
     wanted = [c.name for c in there if not c.is_index and c.name not in special]
     known = None if fitted is None else fitted.names
     if asked.columns is not None:
@@ -67,7 +67,8 @@ def features(
         wanted = [str(name) for name in asked.columns]
     elif known is not None and pick:
         wanted = list(known)
-    missing([*wanted, *special], names, where)
+    named(asked, names, where)
+    missing(wanted, names, where)
     used = {*wanted, *special}
     twice([name for name in names if name in used], where)
     numbers_alone(there, [] if typed else wanted, asked, where)
@@ -139,6 +140,19 @@ def by_name(columns: Sequence[str | int], where: str) -> None:
         )
 
 
+def named(asked: Read, there: Sequence[str], where: str) -> None:
+    """Raise BadInput where a column of weight, y or time is not there."""
+    time = asked.time_column
+    if time is not None and time not in there:
+        raise BadInput(
+            got=f"time={time!r}, which is no time, and no column; there are {listed(there)}",
+            wanted="a column, ns since 1970, an ISO text, a datetime, a pattern, or {id: time}",
+            do='Correct it, for example time="2013-02-01": nacre.read(data, time=...).',
+            where=where,
+        )
+    missing(asked.beside, there, where)
+
+
 def missing(wanted: Sequence[str], there: Sequence[str], where: str) -> None:
     """Raise BadInput where columns are wanted that are not there."""
     known = set(there)
@@ -173,7 +187,8 @@ def numbers_alone(there: Sequence[Column], wanted: Sequence[str], asked: Read, w
     for column in there:
         is_text = isinstance(asked.y, str) and column.name == asked.y and column.holds == "text"
         if column.name in used and not column.numeric and not is_text:
-            good = [c.name for c in there if c.numeric and not c.is_index and c.name not in special]
+            others = [c for c in there if c.name not in asked.beside and not c.is_index]
+            good = [c.name for c in others if c.numeric]
             raise not_numbers(column.name, column.kind, good, where)
 
 

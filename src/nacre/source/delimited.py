@@ -53,6 +53,8 @@ class Dialect:
         skip: records that cannot be read are left out, not an error.
         forced: name -> Arrow type, of columns that were decided elsewhere.
         numbers: columns that must be numbers, whatever the first block has.
+        time: the column of event times: whole numbers stay so, and times stay the texts that they
+            are, as one may be written otherwise than those before it.
     """
 
     delimiter: str = ","
@@ -60,6 +62,7 @@ class Dialect:
     skip: bool = False
     forced: Mapping[str, Any] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
+    time: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -415,6 +418,8 @@ def _kind(name: str, column: Any, dialect: Dialect) -> Any:
     if name in dialect.forced:
         return dialect.forced[name]
     kind = column.type
+    if name == dialect.time:
+        return kind if pa.types.is_integer(kind) else pa.string()
     if pa.types.is_integer(kind):
         found = pc.min_max(column).as_py()
         return pa.float64() if max(-found["min"], found["max"]) <= EXACT else kind
@@ -423,6 +428,7 @@ def _kind(name: str, column: Any, dialect: Dialect) -> Any:
 
 
 def like(groups: CsvGroups, dialect: Dialect) -> Dialect:
-    """The dialect for the other files of a fit: the types of the first one hold."""
-    types = {column.name: column.type for column in groups.schema}
+    """The dialect for the other files of a fit: the types of the first one hold, but for times."""
+    kept = [column for column in groups.schema if column.name != dialect.time]
+    types = {column.name: column.type for column in kept}
     return replace(dialect, forced={**types, **dialect.forced})

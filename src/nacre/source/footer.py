@@ -81,6 +81,36 @@ def outline(file: File) -> Outline:
         return Outline(columns_of(parquet.schema_arrow), starts, _open_bytes(file, groups), stamp)
 
 
+def bounds(file: File, name: str) -> list[tuple[int, int]] | None:
+    """The least and the largest whole number of a column in each row group that has rows, as the
+    statistics say; None where they do not say it exactly of each, or not that no value is missing.
+
+    Raises:
+        NotFound, BadInput, Unavailable: as opening.explained.
+    """
+    with explained(file, WHAT):
+        told = footer(file)[:-8]
+    try:
+        groups = [group for group in thrift.struct(told).get(4, []) if group[3]]
+        chunks = [chunk[3] for group in groups for chunk in group[1]]
+        found = [_bounds(chunk) for chunk in chunks if chunk[3] == [name.encode()]]
+    except (thrift.Damaged, KeyError, TypeError, AttributeError):
+        return None
+    exact = [pair for pair in found if pair is not None]
+    return exact if len(exact) == len(groups) else None
+
+
+def _bounds(told: dict[int, Any]) -> tuple[int, int] | None:
+    """Of a struct ColumnMetaData (parquet.thrift), by its Statistics."""
+    stats, size = told.get(12, {}), {1: 4, 2: 8}.get(told[1])  # bytes of an INT32, an INT64
+    least, most = stats.get(6, b""), stats.get(5, b"")
+    exact = stats.get(7, True) and stats.get(8, True) and stats.get(3) == 0
+    if not exact or len(least) != size or len(most) != size:
+        return None
+    pair = tuple(int.from_bytes(value, "little", signed=True) for value in (least, most))
+    return (pair[0], pair[1]) if pair[0] <= pair[1] else None
+
+
 @contextmanager
 def opened(file: File, **options: Any) -> Iterator[Any]:
     """An open pyarrow ParquetFile; what goes wrong with it is an error of ours.

@@ -20,8 +20,9 @@ from nacre.source.bad import Judge
 from nacre.source.columns import features, held
 from nacre.source.memory import is_lazy
 from nacre.source.plan import RowPlan, content, cut
+from nacre.source.spans import in_table
 from nacre.source.terms import Need, Read
-from nacre.source.times import event_times
+from nacre.source.times import event_spans
 from nacre.source.weights import labels, weights
 
 WHERE = "the frame"
@@ -91,6 +92,8 @@ def plan_of_frame(asked: Read, need: Need, named_columns: bool = True) -> RowPla
     special = {name: getattr(asked, name) for name in ("weight", "y")}
     named = {name: column for name, column in special.items() if isinstance(column, str)}
     picked = Picked(names, dtype, holds=holds, **named)
+    at = asked.time_column
+    time = asked.time if at is None else in_table(table.column(at), at, WHERE)
     reader = FrameReader(
         table.select(picked.names),
         picked,
@@ -103,7 +106,7 @@ def plan_of_frame(asked: Read, need: Need, named_columns: bool = True) -> RowPla
     return cut(
         {name: reader},
         need.schema_of(names if named_columns else None, len(names), dtype, holds, known),
-        times=event_times(asked.time, [name]),
+        times=event_spans(time, [name]),
         shard_rows=asked.shard_rows,
         in_memory=True,
     )
@@ -131,7 +134,7 @@ def collected(asked: Read, fitted: Schema | None) -> Any:
     wanted = asked.columns or (fitted.names if fitted is not None else None)
     try:
         there = asked.data.collect_schema().names()
-        named = {str(name) for name in (*(wanted or there), asked.weight, asked.y)}
+        named = {str(name) for name in (*(wanted or there), *asked.beside)}
         if wanted is not None and not {*map(str, wanted)} <= {*there}:
             return asked.data.head(0).collect()  # its columns are then found to be too few
         some = asked.data.select([name for name in there if name in named])

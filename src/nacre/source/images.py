@@ -25,7 +25,7 @@ from nacre.source.paths import File, divided
 from nacre.source.pixels import MOST_BYTES, WHAT, Form, Unread, looked_at, pixels, pixels_in
 from nacre.source.plan import BATCH_ROWS, RowPlan, cut, rows_per_shard
 from nacre.source.terms import Need, Read
-from nacre.source.times import event_times
+from nacre.source.times import event_spans
 
 MOST_COLUMNS = 1 << 20  # of a row: more are pixels that nobody has thought of
 BATCH_VALUES = 1 << 26  # numbers in a batch of wide rows
@@ -191,7 +191,7 @@ def plan_of_images(asked: Read, need: Need, folders: Mapping[str, Folder]) -> Ro
     plan = cut(
         {name: _ready(folder, form, dtype, asked) for name, folder in folders.items()},
         schema,
-        times=event_times(asked.time, folders),
+        times=event_spans(asked.time, folders, "images"),
         shard_rows=asked.shard_rows or (rows_per_shard(form.n_columns) if narrow else batch_rows),
         batch_rows=batch_rows,
     )

@@ -14,10 +14,10 @@ from nacre.contract import Array
 from nacre.errors import BadInput, BadParameter, BadType, NacreError
 from nacre.source.arrays import ArrayReader, is_mapped, learning_dtype
 from nacre.source.bad import is_clean
-from nacre.source.columns import missing, not_numbers, same_names, same_width, twice
+from nacre.source.columns import missing, named, not_numbers, same_names, same_width, twice
 from nacre.source.plan import BATCH_ROWS, RowPlan, content, cut
 from nacre.source.terms import Need, Read
-from nacre.source.times import event_times
+from nacre.source.times import event_spans
 from nacre.source.typed import rows_of_texts
 from nacre.source.weights import labels, weights
 
@@ -125,6 +125,7 @@ def _planned_typed(rows: Any, asked: Read, need: Need) -> RowPlan:
         rows, asked = _picked(rows, asked)
     else:
         names = None
+        event_spans(asked.time, [], "an array")
         if asked.columns is not None:
             rows = rows[:, list(positions(asked.columns, rows.shape[1]))]
     if need.schema is not None:
@@ -146,9 +147,9 @@ def _planned(
     columns: tuple[int, ...] | None = None,
 ) -> RowPlan:
     n, d = X.shape[0], X.shape[1] if columns is None else len(columns)
-    named = None if names is None else [str(name) for name in names]
+    texts = None if names is None else [str(name) for name in names]
     dtype = need.dtype(asked, learning_dtype(X))
-    judge = asked.judge(need, named, who)
+    judge = asked.judge(need, texts, who)
     weight, y = weights(asked.weight, n, asked.bad), labels(asked.y, n)
     reader = ArrayReader(X, dtype, weight, y, columns, judge)
     if asked.bad == "error" and not is_mapped(X):
@@ -163,8 +164,8 @@ def _planned(
     name = asked.id if asked.id is not None else content(reader) if need.more else ""
     return cut(
         {name: reader},
-        need.schema_of(named, d, dtype),
-        times=event_times(asked.time, [name]),
+        need.schema_of(texts, d, dtype),
+        times=event_spans(asked.time, [name], "an array"),
         shard_rows=asked.shard_rows,
         in_memory=True,
     )
@@ -182,10 +183,23 @@ def _look_through(reader: ArrayReader, takes_nan: bool) -> None:
 def _validated(estimator: Any, data: Any, reset: bool, **more: bool) -> Array:
     from sklearn.utils.validation import validate_data
 
+    if not reset and _passes(estimator, data):
+        return data
+
     def check(data: Any, **options: Any) -> Array:
         return validate_data(estimator, data, reset=reset, **(more or options))
 
     return _called(check, data, estimator.takes)
+
+
+def _passes(estimator: Any, data: Any) -> bool:
+    """Whether scikit-learn would give an array back as it is: one of floats, without names, as wide
+    as that of the fit. Its checks take as long as learning from a thousand rows.
+    """
+    plain = type(data) is np.ndarray and data.ndim == 2 and data.dtype.char in "fd"
+    if not plain or not len(data) or hasattr(estimator, "feature_names_in_"):
+        return False
+    return bool(data.shape[1] == getattr(estimator, "n_features_in_", 0) > 0)
 
 
 def _called(check: Any, data: Any, takes: Sequence[str]) -> Array:
@@ -247,26 +261,30 @@ def _levelled(frame: Any, asked: Read, need: Need) -> Any:
     known = need.schema.names if need.schema is not None else None
     if asked.schema == "error" or known is None or asked.columns is not None:
         return frame
-    special = [name for name in (asked.weight, asked.y) if isinstance(name, str)]
+    named(asked, list(frame.columns), "the frame")
     if asked.schema == "ignore":
         missing(known, list(frame.columns), "the frame")
-    return frame.reindex(columns=[*known, *special])
+    return frame.reindex(columns=[*known, *asked.beside])
 
 
 def _picked(frame: Any, asked: Read) -> tuple[Any, Read]:
-    """The features of a pandas frame, and the request with weight and y taken out of it."""
+    """The features of a pandas frame, and the request with weight, y and time taken out of it."""
     names = list(frame.columns)
     special = {name: getattr(asked, name) for name in ("weight", "y")}
     special = {name: column for name, column in special.items() if isinstance(column, str)}
-    missing([*special.values()], names, "the frame")
+    named(asked, names, "the frame")
     if asked.columns is None:
-        features = frame[[name for name in names if name not in special.values()]]
+        features = frame[[name for name in names if name not in asked.beside]]
     elif isinstance(asked.columns[0], int):
         features = frame.iloc[:, list(positions(asked.columns, len(names)))]
     else:
         missing([str(name) for name in asked.columns], names, "the frame")
         features = frame[list(asked.columns)]
     taken = {name: frame[column].to_numpy() for name, column in special.items()}
+    if asked.time_column is not None:
+        from nacre.source.spans import in_pandas
+
+        taken["time"] = in_pandas(frame[asked.time_column], asked.time_column)
     return features, replace(asked, **taken)
 
 

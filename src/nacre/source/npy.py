@@ -32,7 +32,7 @@ from nacre.source.opening import Stamp, check_stamp, damaged, opened, stamp_of
 from nacre.source.paths import File
 from nacre.source.plan import BATCH_ROWS, RowPlan, cut
 from nacre.source.terms import Need, Read
-from nacre.source.times import event_times
+from nacre.source.times import event_spans
 from nacre.source.weights import labels, weights
 
 WHAT = "NumPy"
@@ -426,6 +426,6 @@ def plan_of_arrays(
     return cut(
         {name: reader(rows) for name, rows in found.items()},
         need.schema_of(None, n_columns, dtype),
-        times=event_times(asked.time, files),
+        times=event_spans(asked.time, files, "arrays"),
         shard_rows=asked.shard_rows,
     )

@@ -78,6 +78,23 @@ def files_of(data: Any, root: Any = None) -> dict[str, File]:
     return dict(sorted(found.items()))
 
 
+def root_of(data: Any, root: Any = None) -> str:
+    """What the ids of a source are relative to, so that later files get theirs in the same way.
+
+    Returns:
+        A path from its root, or a URI; empty for a list of items that each have their own.
+    """
+    items = [root] if root is not None else data if isinstance(data, list | tuple) else [data]
+    found = set()
+    for item in items:
+        system, path = _below(item)
+        folder = path if root is not None else _expanded(system, path, item)[0]
+        found.add(
+            os.path.abspath(folder) if _is_local(system) else str(system.unstrip_protocol(folder))
+        )
+    return found.pop() if len(found) == 1 else ""
+
+
 def _name(path: str, root: str) -> str:
     """A file's path below the root; of an image that lies in the root itself with the root's name,
     because folders of images are batches, and a folder has one id wherever it is found.

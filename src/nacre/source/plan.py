@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from nacre import forms
 from nacre.canon import feed, hash64, pack
 from nacre.contract import Array, Batch, Schema
 from nacre.errors import BadInput, SameId
+from nacre.source.times import Span
 
 SHARD_ROWS = 131_072
 BATCH_ROWS = 8_192
@@ -84,6 +85,7 @@ class RowPlan:
         ids: batch id -> reader, by id.
         shard_rows, batch_rows: the constants that cut it.
         in_memory: whether the rows lie in this process's memory.
+        times: batch id -> its first and its last event, of each batch that has a time.
     """
 
     shards: Sequence[Cut]
@@ -93,6 +95,7 @@ class RowPlan:
     shard_rows: int
     batch_rows: int
     in_memory: bool = False
+    times: Mapping[str, Span] = field(default_factory=dict)
 
     @property
     def reading_order(self) -> list[int]:
@@ -119,13 +122,14 @@ def cut(
     readers: Mapping[str, Reader],
     schema: Schema,
     *,
-    times: Mapping[str, int] | None = None,
+    times: Mapping[str, Span] | None = None,
     shard_rows: int | None = None,
     batch_rows: int = BATCH_ROWS,
     in_memory: bool = False,
 ) -> RowPlan:
-    """The plan of batches given by id; `times`: their event times, int64 ns, else 0.
+    """The plan of batches given by id.
 
+    `times`: their first and last events, int64 ns; the last is in the keys, 0 where there is none.
     Shards are of `shard_rows`, else of as many as rows of that width should have.
 
     Raises:
@@ -146,15 +150,14 @@ def cut(
                 do="Rename one of them.",
             )
         origins[origin] = name
-        time = (times or {}).get(name, 0)
+        time = times[name].last if times and name in times else 0
         for number, first in enumerate(range(0, max(reader.n_rows, 1), shard_rows)):
             stop = min(first + shard_rows, reader.n_rows)
             shards.append(Cut(pack(time, origin, number), reader, origin, first, stop, batch_rows))
     shards.sort(key=lambda shard: shard.key)
     n_rows = sum(reader.n_rows for reader in readers.values())
-    return RowPlan(
-        shards, schema, n_rows, dict(sorted(readers.items())), shard_rows, batch_rows, in_memory
-    )
+    ids, by_id = dict(sorted(readers.items())), dict(sorted((times or {}).items()))
+    return RowPlan(shards, schema, n_rows, ids, shard_rows, batch_rows, in_memory, by_id)
 
 
 def rows_per_shard(n_columns: int) -> int:

@@ -58,7 +58,8 @@ def read(
             leaves such rows out and counts them.
         id: of an array, a frame, or one file; two batches are the same where their ids are.
         time: when the batches happened: int ns since 1970, an ISO text or a datetime for all; a
-            mapping from id to time; or a pattern with one group that finds the time in the id.
+            mapping from id to time; a pattern with one group that finds the time in the id; or the
+            name of a column of times, which is no feature: a batch has the time of its last row.
         root: a file's id is its path below it. Default: the directory that was given, the deepest
             folder before a glob's first wildcard, a file's own folder; for each item of a list.
         shard_rows: rows of a shard; another number gives another sum, at rounding. Default:

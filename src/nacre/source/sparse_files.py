@@ -24,7 +24,7 @@ from nacre.source.opening import damaged
 from nacre.source.paths import File
 from nacre.source.plan import RowPlan, cut
 from nacre.source.terms import Need, Read
-from nacre.source.times import event_times
+from nacre.source.times import event_spans
 
 MEMBERS = {"data.npy", "indices.npy", "indptr.npy", "shape.npy", "format.npy"}
 BASKETS = "baskets: whole numbers, at least 0, a line for each row"
@@ -73,7 +73,7 @@ def plan_of_sparse(asked: Read, need: Need, files: Mapping[str, File], baskets: 
             for name, X in found.items()
         },
         need.schema_of(None, first.shape[1], dtype),
-        times=event_times(asked.time, files),
+        times=event_spans(asked.time, files, "sparse rows"),
         shard_rows=asked.shard_rows,
     )
 

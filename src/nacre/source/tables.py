@@ -26,9 +26,10 @@ from nacre.source.parquet import ParquetGroups
 from nacre.source.partitions import partitions
 from nacre.source.paths import File
 from nacre.source.plan import RowPlan, cut
+from nacre.source.spans import in_file, in_path
 from nacre.source.stitched import Constants, Groups, StitchedReader
 from nacre.source.terms import Need, Read
-from nacre.source.times import event_times
+from nacre.source.times import Span, event_spans
 
 AT_ONCE = 8  # files that are looked at at a time; remote ones are mostly waited for
 
@@ -67,16 +68,36 @@ def plan_of_tables(asked: Read, need: Need, files: Mapping[str, File], format: s
     return cut(
         {name: reader(name) for name in files},
         need.schema_of(names, len(names), dtype, holds),
-        times=event_times(asked.time, files),
+        times=_times(asked, files, groups, constants),
         shard_rows=asked.shard_rows,
     )
+
+
+def _times(
+    asked: Read,
+    files: Mapping[str, File],
+    groups: Mapping[str, Groups],
+    constants: Mapping[str, Constants],
+) -> dict[str, Span]:
+    """Batch id -> first and last event; of a column read here, by file, and of no rows none."""
+    column = asked.time_column
+    if column is None:
+        return event_spans(asked.time, files)
+
+    def span(name: str) -> Span | None:
+        if column in constants[name]:
+            return in_path(constants[name][column], column, files[name].where)
+        return in_file(files[name], groups[name], column)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = zip(files, pool.map(span, files), strict=True)
+        return {name: span for name, span in found if span is not None}
 
 
 def _wanted(asked: Read, need: Need) -> set[str]:
     """Columns that are asked for by name."""
     known = need.schema.names if need.schema is not None else None
-    special = (asked.weight, asked.y)
-    return {str(name) for name in (*(asked.columns or known or ()), *special) if name is not None}
+    return {str(name) for name in (*(asked.columns or known or ()), *asked.beside)}
 
 
 def level(there: There, constants: dict[str, Constants], asked: Read, need: Need) -> None:
@@ -87,7 +108,7 @@ def level(there: There, constants: dict[str, Constants], asked: Read, need: Need
     """
     known = need.schema.names if need.schema is not None else None
     every = dict.fromkeys(c.name for found in there.values() for c in found if not c.is_index)
-    special = {asked.weight, asked.y}
+    special = {*asked.beside}
     if asked.schema == "ignore" and asked.columns is None and known is None:
         common = set.intersection(*({c.name for c in found} for found in there.values()))
         for name, found in there.items():
@@ -137,7 +158,12 @@ def _text(first: File, asked: Read, need: Need) -> Callable[[File], Groups]:
     wanted = [] if need.typed else [str(name) for name in asked.columns or known or ()]
     mark = "\t" if ".tsv" in first.path.lower() else ","
     dialect = delimited.Dialect(
-        asked.delimiter or mark, asked.header, asked.bad == "skip", forced, tuple(wanted)
+        asked.delimiter or mark,
+        asked.header,
+        asked.bad == "skip",
+        forced,
+        tuple(wanted),
+        asked.time_column,
     )
     known_now = delimited.outline(first, dialect)
     others = delimited.like(known_now, dialect)
@@ -170,7 +196,7 @@ def _features(files: Mapping[str, File], there: There, asked: Read, need: Need) 
     for name, file in files.items():
         features(there[name], same, need.schema, file.where, **how)
         if free:
-            _no_more(there[name], {*names, asked.weight, asked.y}, file, files[first])
+            _no_more(there[name], {*names, *asked.beside}, file, files[first])
     return names
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from nacre.contract import Schema
 from nacre.errors import BadParameter, BadType
 from nacre.source.bad import Judge, Policy
+from nacre.source.times import column_in
 
 Differing = Literal["error", "ignore", "pad"]
 ImageMode = Literal["L", "RGB"]
@@ -66,21 +67,33 @@ class Read:
         if self.dtype is not None:
             object.__setattr__(self, "dtype", _dtype(self.dtype))
 
+    @property
+    def time_column(self) -> str | None:
+        """The column that holds the event times, where there is one."""
+        return column_in(self.time)
+
+    @property
+    def beside(self) -> list[str]:
+        """Columns that are no features: of weight, y and time those that are named."""
+        named = (self.weight, self.y, self.time_column)
+        return [name for name in named if isinstance(name, str)]
+
     def given(self, y: Any, weight: Any) -> Read:
         """The same, with the y and the weights that a method was given.
 
         Raises:
             BadParameter: one of them was given twice.
         """
-        said = {"y": y, "weight": weight}
-        for name, value in said.items():
-            if value is not None and getattr(self, name) is not None:
+        given = {"y": y, "weight": weight}
+        said = {name: value for name, value in given.items() if value is not None}
+        for name in said:
+            if getattr(self, name) is not None:
                 raise BadParameter(
                     got=f"{name} in nacre.read and in the call",
                     wanted="it in one of them",
                     do="Leave one out.",
                 )
-        return replace(self, **{name: value for name, value in said.items() if value is not None})
+        return replace(self, **said) if said else self
 
     def judge(self, need: Need, names: Sequence[str] | None = None, who: str = "") -> Judge:
         """What is done with bad values in columns of these names."""
@@ -107,8 +120,8 @@ class Read:
         kinds = {type(c) for c in columns}
         _require(len(kinds) == 1 and kinds <= {str, int}, "columns", columns, "names, or positions")
         _require(len(set(columns)) == len(columns), "columns", columns, "each column once")
-        twice = {c for c in (self.weight, self.y) if isinstance(c, str)} & set(columns)
-        _require(not twice, "columns", columns, "none of weight and y, which are no features")
+        twice = set(self.beside) & set(columns)
+        _require(not twice, "columns", columns, "none of weight and y, nor the time: no features")
 
 
 @dataclass(frozen=True, eq=False)

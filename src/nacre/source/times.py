@@ -1,8 +1,8 @@
 """Event times: when a batch happened, int64 ns since 1970 in UTC, known when the plan is made.
 
-`time=` is one time for all (int ns, an ISO text, a datetime), a mapping from batch id to time, or a
-pattern with one group that finds the time in the id: a compiled one, or a text with a parenthesis,
-which no ISO time has.
+`time=` is one time for all (int ns, an ISO text, a datetime), a mapping from batch id to time, a
+pattern with one group that finds the time in the id (a compiled one, or a text with a parenthesis,
+which no ISO time has), or the name of a column of times: any other text (spans.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,48 @@ from nacre.errors import BadInput, BadParameter
 
 WIDEST = 1 << 63
 _FAR = np.timedelta64(WIDEST // 10**9, "s")  # an int64 of ns reaches from 1677 to 2262
+
+
+class Span(NamedTuple):
+    """Of its rows the first event and the last, ns since 1970; the last is the batch's own time."""
+
+    first: int
+    last: int
+
+
+def column_in(time: Any) -> str | None:
+    """The name of the column that `time=` names; None where it is a time, or tells times by id.
+
+    >>> column_in("departure"), column_in("2013-02"), column_in(r"(\\d{4})")
+    ('departure', None, None)
+    """
+    if not isinstance(time, str) or not time or "(" in time:
+        return None
+    return time if isinstance(_parsed(time), str) else None
+
+
+def event_spans(time: Any, ids: Iterable[str], what: str = "rows without names") -> dict[str, Span]:
+    """Batch id -> its first and its last event, which are one; of a Span, those.
+
+    Args:
+        time: as `nacre.read` takes it.
+        ids: of the batches.
+        what: they are of, where columns have no names.
+
+    Raises:
+        BadParameter: no time, or a column of what has none.
+        BadInput: an id for which there is none.
+    """
+    if isinstance(time, Span):
+        return dict.fromkeys(ids, time)
+    if column_in(time) is not None:
+        raise BadParameter(
+            got=f"time={time!r}, which is no time, and could be a column, of {what}",
+            wanted="a column of a frame or of files with named columns; else ns since 1970, an ISO "
+            "text, a datetime, a pattern, or {id: time}",
+            do="Pass a frame of pandas, polars or pyarrow, or say the time itself.",
+        )
+    return {name: Span(at, at) for name, at in event_times(time, ids).items()}
 
 
 def event_times(time: Any, ids: Iterable[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import json
 import typing
 from collections.abc import Callable, Sequence
 from types import UnionType
-from typing import Any, Literal, Union
+from typing import Any, Literal, NamedTuple, Union
 
 import numpy as np
 
@@ -25,7 +25,10 @@ MOST_BITS = 256  # of an integer; the key of a shard has 160
 
 def spelled(tree: Any) -> bytes:
     """The one text of a tree: ASCII, keys sorted, no spaces."""
-    return json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
+    return _SPELLING.encode(tree).encode()
+
+
+_SPELLING = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def read(text: bytes) -> Any:
@@ -42,6 +45,28 @@ def read(text: bytes) -> Any:
     if again != text:
         corrupt("a tree that nacre would spell otherwise", "sorted keys, once each, no spaces")
     return tree
+
+
+class Wanted(NamedTuple):
+    """A type as an annotation has it, taken apart.
+
+    Attributes:
+        origin: `list` of `list[int]`; a type alone is its own.
+        options: what stands in its brackets.
+        is_any: everything fits.
+    """
+
+    origin: Any
+    options: tuple[Any, ...]
+    is_any: bool
+
+    @classmethod
+    @functools.cache
+    def of(cls, wanted: Any) -> Wanted:
+        """Taken apart once: `typing` takes its time."""
+        origin, options = typing.get_origin(wanted) or wanted, typing.get_args(wanted)
+        chosen = origin in (Union, UnionType, Literal)
+        return cls(origin, options, wanted is Any or not (chosen or isinstance(origin, type)))
 
 
 @functools.cache
@@ -65,7 +90,7 @@ def below(path: str, key: str | int) -> str:
     >>> below("model.sums", 0), below("model.sums", "a.b")
     ('model.sums[0]', 'model.sums["a.b"]')
     """
-    return f"{path}[{json.dumps(key)}]"
+    return f"{path}[{key if type(key) is int else json.dumps(key)}]"
 
 
 class Check:
@@ -92,54 +117,66 @@ class Check:
             CorruptState: too many nodes, too deep, or no value that nacre stores.
             NewerFormat: an unknown tag.
         """
-        self._count(path, depth)
-        match node:
-            case None | bool():
-                return
-            case int():
-                if node.bit_length() > MOST_BITS:
-                    corrupt(f"{node.bit_length()} bits at {path}", f"at most {MOST_BITS}")
-            case str() if _is_text(node):
-                return
-            case list():
-                self._items(node, path, depth)
-            case {"float": str(text), **more} if not more and _is_float(text):
-                return
-            case {"list": list(items), **more} if not more:
-                self._items(items, path, depth)
-            case {"dict": dict(items), **more} if not more and all(map(_is_text, items)):
-                for key, item in items.items():
-                    self.walk(item, below(path, key), depth + 1)
-            case {"array": str(dtype), "shape": shape, **more} if not more and counts(
-                shape, dtype_of(dtype).itemsize
-            ):
-                self.forms[path] = Form(dtype, tuple(shape))
-            case {"scalar": str(dtype), **more} if not more and dtype in NATIVE:
-                self.forms[path] = Form(dtype, ())
-            case {"class": str(tag), "fields": dict(fields), **more} if not more:
-                self._fields(self.class_of(tag), fields, path, depth)
-            case _:
-                corrupt(f"{shown(node)} at {path}", "a value that nacre stores")
-
-    def _count(self, path: str, depth: int) -> None:
         self.n_nodes += 1
         if self.n_nodes > MOST_NODES or depth > MOST_DEPTH or len(path) > MOST_LETTERS:
             most = f"{MOST_NODES:,} nodes, {MOST_DEPTH} levels, {MOST_LETTERS:,} letters of path"
             corrupt(f"node {self.n_nodes:,} at level {depth}, {path[:80]}", f"at most {most}")
+        kind = type(node)
+        if kind is dict:
+            known = self._table(node, path, depth)
+        elif kind is list:
+            known = self._items(node, path, depth)
+        elif kind is int:
+            if node.bit_length() > MOST_BITS:
+                corrupt(f"{node.bit_length()} bits at {path}", f"at most {MOST_BITS}")
+            known = True
+        else:
+            known = _is_text(node) if kind is str else node is None or kind is bool
+        if not known:
+            corrupt(f"{shown(node)} at {path}", "a value that nacre stores")
 
-    def _items(self, items: list[Node], path: str, depth: int) -> None:
+    def _table(self, node: dict[str, Any], path: str, depth: int) -> bool:
+        """Check a node that is a table, and all below it; whether it is one of those that are."""
+        if len(node) == 2:
+            tag, fields = node.get("class"), node.get("fields")
+            if type(tag) is str and type(fields) is dict:
+                return self._fields(self.class_of(tag), fields, path, depth)
+            dtype, shape = node.get("array"), node.get("shape", ())
+            if type(dtype) is str and counts(shape, dtype_of(dtype).itemsize):
+                self.forms[path] = Form(dtype, tuple(shape))
+                return True
+            return False
+        match next(iter(node.items())) if len(node) == 1 else None:
+            case "float", str(text):
+                return _is_float(text)
+            case "list", list(items):
+                return self._items(items, path, depth)
+            case "dict", dict(items) if all(map(_is_text, items)):
+                for key, item in items.items():
+                    self.walk(item, below(path, key), depth + 1)
+                return True
+            case "scalar", str(dtype) if dtype in NATIVE:
+                self.forms[path] = Form(dtype, ())
+                return True
+        return False
+
+    def _items(self, items: list[Node], path: str, depth: int) -> bool:
         for at, item in enumerate(items):
             self.walk(item, below(path, at), depth + 1)
+        return True
 
-    def _fields(self, cls: type, found: dict[str, Node], path: str, depth: int) -> None:
+    def _fields(self, cls: type, found: dict[str, Node], path: str, depth: int) -> bool:
         wanted = fields_of(cls)
-        odd = (found.keys() - wanted.keys()) | (wanted.keys() - found.keys() - since(cls))
-        if odd:
-            says = f"missing or unknown fields {shown(sorted(odd))} at {path}"
-            corrupt(says, f"those of {cls.__name__}")
+        if found.keys() != wanted.keys():
+            odd = (found.keys() - wanted.keys()) | (wanted.keys() - found.keys() - since(cls))
+            if odd:
+                says = f"missing or unknown fields {shown(sorted(odd))} at {path}"
+                corrupt(says, f"those of {cls.__name__}")
         for name, node in found.items():
-            self.walk(node, f"{path}.{name}", depth + 1)
-            self.fits(node, wanted[name], f"{path}.{name}")
+            own = f"{path}.{name}"
+            self.walk(node, own, depth + 1)
+            self.fits(node, wanted[name], own)
+        return True
 
     def fits(self, node: Node, wanted: Any, path: str) -> None:
         """Check that a node stands for a value of an annotated type.
@@ -152,13 +189,13 @@ class Check:
             corrupt(f"{self._type(node).__name__} at {path}", name)
 
     def _fits(self, node: Node, wanted: Any) -> bool:
-        origin, options = typing.get_origin(wanted) or wanted, typing.get_args(wanted)
+        origin, options, is_any = Wanted.of(wanted)
+        if is_any:
+            return True
         if origin in (Union, UnionType):
             return any(self._fits(node, option) for option in options)
         if origin is Literal:
             return any(type(node) is type(option) and node == option for option in options)
-        if wanted is Any or not isinstance(origin, type):
-            return True
         found = self._type(node)
         if found is bool:  # an int to Python, but not to whoever reads the field
             return origin in (bool, object)
@@ -178,19 +215,20 @@ class Check:
 
     def _type(self, node: Node) -> type:
         """The type of the value that a checked node stands for."""
-        match node:
-            case {"class": tag}:
-                return self.class_of(tag)
-            case {"array": _}:
-                return np.ndarray
-            case {"scalar": dtype}:
-                return {"b": bool, "f": float}.get(dtype[1], int)
-            case dict():
-                return {"float": float, "list": list, "dict": dict}[next(iter(node))]
-        return tuple if isinstance(node, list) else type(node)
+        if type(node) is not dict:
+            return tuple if type(node) is list else type(node)
+        if "class" in node:
+            return self.class_of(node["class"])
+        if "array" in node:
+            return np.ndarray
+        if "scalar" in node:
+            return {"b": bool, "f": float}.get(node["scalar"][1], int)
+        return {"float": float, "list": list, "dict": dict}[next(iter(node))]
 
 
 def _is_text(text: str) -> bool:
+    if text.isascii():
+        return True
     return not any("\ud800" <= letter <= "\udfff" for letter in text)  # half a pair
 
 

@@ -3,24 +3,26 @@
     magic (8) | format number (8) | bytes that follow (8) | zeros (8) | SHA-256 of all else (32)
     safetensors: length of the header (8) | header, JSON | arrays, little-endian, C order
 
-The safetensors library writes it, and any reader of safetensors can read what follows the prefix.
-Reading is ours: whoever can write a file can also write its hash, so every claim of the header is
-checked before it is used, and the arrays are views.
+What follows the prefix is what the safetensors library writes, byte for byte, and any reader of
+safetensors can read it. Reading is ours: whoever can write a file can also write its hash, so every
+claim of the header is checked before it is used, and the arrays are views.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
 import re
 import reprlib
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from safetensors.numpy import save
 
 from nacre.canon import ID
 from nacre.errors import BadType, CorruptState, NewerFormat
@@ -43,6 +45,12 @@ NATIVE = {
     **{"<f2": "F16", "<f4": "F32", "<f8": "F64"},
 }
 WIDTHS = {theirs: np.dtype(ours).itemsize for ours, theirs in NATIVE.items()}
+PLACES = {  # of the dtypes in the payload, so that all arrays are aligned
+    name: place
+    for place, name in enumerate(
+        ("U64", "I64", "F64", "F32", "U32", "I32", "F16", "U16", "I16", "I8", "U8", "BOOL")
+    )
+}
 COMPLEX = ("<c8", "<c16")
 _TEXT = re.compile(r"(<U|\|S)[1-9][0-9]{0,5}", re.ASCII)
 
@@ -73,6 +81,7 @@ def dtype_name(dtype: np.dtype[Any]) -> str | None:
     return name if _is_known(name) else None
 
 
+@functools.lru_cache(256)
 def dtype_of(name: str) -> np.dtype[Any]:
     """The dtype of a name; NumPy, whose own grammar is wide, sees only the names of `dtype_name`.
 
@@ -90,11 +99,13 @@ def _is_known(name: str) -> bool:
 
 def counts(shape: Any, width: int) -> bool:
     """Whether NumPy can make an array of it: a list of axis lengths, for items of `width` bytes."""
-    if not isinstance(shape, list) or len(shape) > MOST_AXES:
+    if type(shape) is not list or len(shape) > MOST_AXES:
         return False
-    if not all(type(length) is int and 0 <= length < MOST_BYTES for length in shape):
-        return False
-    size: int = width * math.prod(max(length, 1) for length in shape)
+    size = width
+    for length in shape:
+        if type(length) is not int or not 0 <= length < MOST_BYTES:
+            return False
+        size *= length or 1
     return size < MOST_BYTES
 
 
@@ -132,19 +143,34 @@ def packed(arrays: dict[str, Array], text: bytes) -> bytes:
         BadType: so many names that no reader would take them.
     """
     lying = {name: _lying(array) for name, array in arrays.items()}
-    payload = save({**lying, TREE: np.frombuffer(text, np.uint8)})
-    n_header = int.from_bytes(payload[:8], "little")
-    if len(text) > MOST_TREE or n_header + 8 > MOST_HEADER:
+    lying[TREE] = "U8", np.frombuffer(text, np.uint8)
+    order = sorted(lying, key=lambda name: (PLACES[lying[name][0]], name))
+    header = _header({name: lying[name] for name in order})
+    if len(text) > MOST_TREE or len(header) > MOST_HEADER:
         raise BadType(
-            got=f"{len(text):,} bytes of names, numbers and texts, {n_header:,} of headers",
+            got=f"{len(text):,} bytes of names, numbers and texts, {len(header) - 8:,} of headers",
             wanted=f"at most {MOST_TREE:,} and {MOST_HEADER - 8:,}",
             do="Keep them in arrays.",
         )
-    return sealed(payload)
+    return sealed(b"".join([header, *(lying[name][1] for name in order)]))
 
 
-def _lying(array: Array) -> Array:
-    return array if array.dtype.str in NATIVE else array.reshape(-1).view(np.uint8)
+def _lying(array: Array) -> tuple[str, Array]:
+    name = NATIVE.get(array.dtype.str)
+    return (name, array) if name else ("U8", array.reshape(-1).view(np.uint8))
+
+
+def _header(lying: Mapping[str, tuple[str, Array]]) -> bytes:
+    """Its length and the header, with blanks so that the arrays are aligned."""
+    entries, end = [], 0
+    for name, (dtype, array) in lying.items():
+        first, end = end, end + array.nbytes
+        shape = ",".join(map(str, array.shape))
+        lies = f'"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{first},{end}]'
+        entries.append(f"{encode_basestring(name)}:{{{lies}}}")
+    text = f"{{{','.join(entries)}}}".encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def sealed(payload: bytes) -> bytes:
@@ -222,13 +248,16 @@ class Container:
         return array
 
 
+_LIMITS = {"b": 1, "U": 0x10FFFF}
+
+
 def sound(array: Array, name: str) -> None:
     """Check the bytes that not every value of a dtype may have: of bools and of texts.
 
     Raises:
         CorruptState: a bool that is neither 0 nor 1, or a letter beyond Unicode: they crash NumPy.
     """
-    limit = {"b": 1, "U": 0x10FFFF}.get(array.dtype.kind)
+    limit = _LIMITS.get(array.dtype.kind)
     if limit:
         codes = array.reshape(-1).view("u1" if array.dtype == bool else "<u4")
         if (most := codes.max(initial=0)) > limit:
@@ -264,23 +293,22 @@ def tensors_of(payload: memoryview) -> dict[str, Tensor]:
         corrupt(f"a header that is a {type(header).__name__}", "a table of arrays")
     tensors = {name: _tensor(name, entry, start) for name, entry in header.items()}
     at = start
-    for name, tensor in sorted(tensors.items(), key=lambda item: item[1][2:]):
-        if tensor.first != at:
-            corrupt(
-                f"{name[:80]} at byte {tensor.first}", f"byte {at}, the end of the array before"
-            )
-        at = tensor.end
+    for first, end, name in sorted([(t.first, t.end, name) for name, t in tensors.items()]):
+        if first != at:
+            corrupt(f"{name[:80]} at byte {first}", f"byte {at}, the end of the array before")
+        at = end
     if at != len(payload):
         corrupt(f"{len(payload)} bytes", f"{at}, the end of the last array")
     return tensors
 
 
 def _tensor(name: str, entry: Any, start: int) -> Tensor:
-    match entry:
-        case {"dtype": str(dtype), "shape": shape, "data_offsets": [first, end], **more}:
-            width = WIDTHS.get(dtype, 0)
-            known = width and not more and counts(shape, width) and counts([first, end], 0)
-            if known and end - first == width * math.prod(shape):
+    if type(entry) is dict and entry.keys() == {"dtype", "shape", "data_offsets"}:
+        dtype, shape, lies = entry["dtype"], entry["shape"], entry["data_offsets"]
+        width = WIDTHS.get(dtype, 0) if type(dtype) is str else 0
+        if width and counts(shape, width) and counts(lies, 0) and len(lies) == 2:
+            first, end = lies
+            if end - first == width * math.prod(shape):
                 return Tensor(dtype, tuple(shape), start + first, start + end)
     corrupt(f"{shown(entry)} for {name[:80]} in the header", "dtype, shape and its bytes")
 

@@ -10,7 +10,7 @@ from typing import Any
 from nacre.store import manifest as manifests
 from nacre.store.files import Folder
 from nacre.store.ledger import Entry, Job
-from nacre.store.local import absolute, check_fitted, drafted, read_manifest
+from nacre.store.local import absolute, check_fitted, drafted, is_live, read_manifest
 from nacre.store.manifest import Manifest, Tree
 
 
@@ -34,6 +34,8 @@ def describe(model: str | os.PathLike[str] | Any) -> dict[str, Any]:
         n_batches: in the model; ledger: of each that is listed id, time, origin, n_rows, n_skipped,
             content, n_bytes, note.
         path, saved, n_bytes: where it is, since when (UTC), what it takes on disk; None if unsaved.
+        life: of a live model version, n_ended, forget, retain, n_bytes_of_leaves, streams; else
+            None.
 
     Raises:
         NotFound, CorruptState, NewerFormat, Unavailable: as `nacre.load`.
@@ -43,13 +45,21 @@ def describe(model: str | os.PathLike[str] | Any) -> dict[str, Any]:
         check_fitted(model)
         record = model._record
         ledger = [getattr(batch, "entry", batch) for batch in record.batches]
-        here = {"path": None, "saved": None, "n_bytes": None}
+        here = {"path": None, "saved": None, "n_bytes": None, "life": None}
         return {**told(drafted(model, ledger, record)), **here}
     path = absolute(model)
+    if is_live(path):
+        import nacre
+
+        with nacre.open(path) as live:
+            return live.about()
     with Folder.at(path) as folder:
         manifest = read_manifest(folder)
     size = len(manifests.spelled(manifest)) + sum(blob.n_bytes for blob in manifest.blobs)
-    return {**told(manifest), "path": path, "saved": manifest.saved, "n_bytes": size}
+    return {
+        **told(manifest),
+        **{"path": path, "saved": manifest.saved, "n_bytes": size, "life": None},
+    }
 
 
 def told(manifest: Manifest) -> dict[str, Any]:

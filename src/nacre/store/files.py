@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
@@ -48,14 +48,16 @@ class Folder:
             NotFound: it is not there, or no directory.
             Unavailable: it may not be read.
         """
-        if os.path.exists(path) and not os.path.isdir(path):
+        try:
+            return cls(path, os.open(path, _FOLDER))
+        except NotADirectoryError:
             raise NotFound(
                 got=f"the file {path}",
                 wanted="the directory of a model",
                 do="Name the directory that `save` wrote.",
-            )
-        with _told(path):
-            return cls(path, os.open(path, _FOLDER))
+            ) from None
+        except OSError as error:
+            raise _error(error, path) from None
 
     @classmethod
     def made(cls, path: str) -> Self:
@@ -64,7 +66,7 @@ class Folder:
         Raises:
             Unavailable, DiskFull: it cannot be made.
         """
-        if not os.path.lexists(path):
+        if not os.path.lexists(path) and path != os.path.dirname(path):
             with cls.made(os.path.dirname(path)) as above, _told(path):
                 with suppress(FileExistsError):  # another process was faster
                     os.mkdir(path)
@@ -101,14 +103,34 @@ class Folder:
             NotFound: it is not there.
             CorruptState: it has more than `most` bytes, or is a link, a pipe, a directory.
         """
-        with _told(self.of(name)):
-            fd = os.open(name, _READ, dir_fd=self.fd)
-            try:
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    corrupt("no file", "a file")
-                return _bytes(fd, most)
-            finally:
-                os.close(fd)
+        with _told(self.of(name)), self._opened(name) as (fd, _):
+            return _bytes(fd, most)
+
+    def read_at(self, name: str, from_end: int, n_bytes: int) -> bytes:
+        """A run of a file's bytes, counted from its end.
+
+        Raises:
+            NotFound: it is not there.
+            CorruptState: it is too short, or is a link, a pipe, a directory.
+        """
+        with _told(self.of(name)), self._opened(name) as (fd, size):
+            return _run(fd, first_of(size, from_end, n_bytes), n_bytes)
+
+    def size(self, name: str) -> int:
+        """Bytes of a file; raises as `read` does."""
+        with _told(self.of(name)), self._opened(name) as (_, size):
+            return size
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[tuple[int, int]]:
+        fd = os.open(name, _READ, dir_fd=self.fd)
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                corrupt("no file", "a file")
+            yield fd, found.st_size
+        finally:
+            os.close(fd)
 
     def write(self, name: str, data: bytes) -> None:
         """Put a file in a name's place at once; it lasts when the directory is synced too.
@@ -117,20 +139,98 @@ class Folder:
             DiskFull, Unavailable: nothing was changed, or, where the disk failed in the very act,
                 one or the other file is there.
         """
-        unfinished = f".{os.urandom(8).hex()}{TEMPORARY}"
+        with _told(self.of(name)), self._unfinished() as (fd, unfinished):
+            _write(fd, data)
+            os.fsync(fd)
+            os.rename(unfinished, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def cache(self, name: str, data: bytes) -> None:
+        """The same for what can be made anew: after a power cut it may be gone, or damaged."""
+        with _told(self.of(name)), self._unfinished() as (fd, unfinished):
+            _write(fd, data)
+            os.rename(unfinished, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put a file under a name that is free, at once; False where it is taken.
+
+        What stands there then lasts, whoever wrote it.
+
+        Raises:
+            DiskFull, Unavailable: nothing was changed, or, where the directory could not be
+                synced, the file may be there, whole, and may be gone after a power cut.
+        """
         with _told(self.of(name)):
+            is_new = not self._has(name) and self._linked(name, data)
+            os.fsync(self.fd)
+        return is_new
+
+    def _has(self, name: str) -> bool:
+        try:
+            os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _linked(self, name: str, data: bytes) -> bool:
+        with self._unfinished() as (fd, unfinished):
             try:
-                fd = os.open(unfinished, _WRITE, 0o666, dir_fd=self.fd)
-                try:
-                    _write(fd, data)
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
-                os.rename(unfinished, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-            except BaseException:
-                with suppress(OSError):
+                _write(fd, data)
+                os.fsync(fd)
+                os.link(unfinished, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            except FileExistsError:
+                return False
+            finally:
+                with suppress(OSError):  # what cannot be removed is left to `tidy`
                     os.unlink(unfinished, dir_fd=self.fd)
-                raise
+        return True
+
+    @contextmanager
+    def _unfinished(self) -> Iterator[tuple[int, str]]:
+        """A new file and its name until it is whole; locked, which says that its writer lives."""
+        name = f".{os.urandom(8).hex()}{TEMPORARY}"
+        fd = os.open(name, _WRITE, 0o666, dir_fd=self.fd)
+        try:
+            with suppress(OSError):  # a system without locks
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield fd, name
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name, dir_fd=self.fd)
+            raise
+        finally:
+            os.close(fd)
+
+    def unlink(self, names: Iterable[str]) -> None:
+        """Remove files; what is not there is fine, what cannot be removed is told."""
+        for name in names:
+            with _told(self.of(name)), suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self.fd)
+
+    def remove_empty(self, name: str) -> bool:
+        """Remove a directory in it, if it is empty; whether it was."""
+        try:
+            os.rmdir(name, dir_fd=self.fd)
+        except OSError:
+            return False
+        return True
+
+    def tidy(self) -> None:
+        """Remove what dead writers left unfinished; what cannot be removed stays."""
+        with suppress(NacreError, OSError):
+            self.remove({name for name in self.names() if is_unfinished(name) and self._dead(name)})
+
+    def _dead(self, unfinished: str) -> bool:
+        try:
+            fd = os.open(unfinished, _READ, dir_fd=self.fd)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+        return True
 
     def sync(self) -> None:
         """Make the names in it last."""
@@ -177,12 +277,33 @@ class Folder:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        os.close(self.fd)
+        with suppress(OSError):  # nothing was written through it
+            os.close(self.fd)
 
 
 def is_unfinished(name: str) -> bool:
     """Whether a name is that of a file whose writer died."""
     return name.startswith(".") and name.endswith(TEMPORARY)
+
+
+def first_of(size: int, from_end: int, n_bytes: int) -> int:
+    """Where in `size` bytes a run begins that is counted from their end.
+
+    Raises:
+        CorruptState: it does not lie in them.
+    """
+    if not 0 <= n_bytes <= from_end <= size:
+        corrupt(f"{size:,} bytes", f"{n_bytes:,} from {from_end:,} before their end on")
+    return size - from_end
+
+
+def _run(fd: int, first: int, n_bytes: int) -> bytes:
+    data = os.pread(fd, n_bytes, first)
+    while len(data) < n_bytes:
+        if not (more := os.pread(fd, n_bytes - len(data), first + len(data))):
+            corrupt("a file that was cut while it was read", "one that is never changed")
+        data += more
+    return data
 
 
 def _bytes(fd: int, most: int) -> bytes:

@@ -18,6 +18,7 @@ is stored by sorted keys; a float has one NaN, arrays keep theirs.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import re
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ import numpy as np
 from nacre.canon import told_fields
 from nacre.contract import Learner, Model, Schema, State, Summary, View
 from nacre.errors import BadType, CorruptState, OtherBase
-from nacre.kinds import Array, KeyedSums, MomentSums, Rows, Table
+from nacre.kinds import Array, KeyedMoments, KeyedSums, MomentSums, Rows, Table
 from nacre.store import checks, container
 from nacre.store.container import FORMAT, corrupt, newer, shown
 
@@ -43,6 +44,7 @@ KINDS: Mapping[str, type] = {
 BUILT_IN = {  # prefix of tags -> module, whose dataclasses are on the list; loaded when first named
     "nacre.chain": "nacre.learn.chain",
     "nacre.clip": "nacre.learn.prepare.clip",
+    "nacre.counting": "nacre.learn.cluster.counting",
     "nacre.dedup": "nacre.learn.prepare.dedup",
     "nacre.hashing": "nacre.learn.prepare.hashing",
     "nacre.histogram": "nacre.learn.count.histogram",
@@ -112,12 +114,14 @@ def _load(prefix: str) -> None:
 
 
 def _class_of(tag: str) -> type:
-    if tag not in _classes:
-        match = _TAG.fullmatch(tag)
-        if match is None:
-            corrupt(f"tag {tag[:80]!r}", "prefix.Name/edition")
-        if match[1] in BUILT_IN:
-            _load(match[1])
+    known = _classes.get(tag)
+    if known is not None:
+        return known
+    match = _TAG.fullmatch(tag)
+    if match is None:
+        corrupt(f"tag {tag[:80]!r}", "prefix.Name/edition")
+    if match[1] in BUILT_IN:
+        _load(match[1])
     if tag not in _classes:
         newer(f"tag {tag[:80]!r}", f"one of the {len(_classes)} that are known")
     return _classes[tag]
@@ -178,19 +182,20 @@ def to_bytes(value: Any) -> bytes:
 
 
 def _node(value: Any, path: str, arrays: dict[str, Array]) -> checks.Node:
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":  # arithmetic tells them apart
-        return {"scalar": _kept(np.asarray(value), path, arrays)}
-    if value is None or type(value) in (bool, int, str):
+    kind = type(value)
+    if value is None or kind is bool or kind is int or kind is str:
         return value
-    if type(value) is float:
+    if kind is float:
         return {"float": value.hex()}
-    if type(value) in (tuple, list):
-        items = [_node(item, checks.below(path, at), arrays) for at, item in enumerate(value)]
-        return items if type(value) is tuple else {"list": items}
-    if type(value) is dict and all(type(key) is str for key in value):
-        return {"dict": {k: _node(v, checks.below(path, k), arrays) for k, v in value.items()}}
     if isinstance(value, np.ndarray):
         return {"array": _kept(value, path, arrays), "shape": list(value.shape)}
+    if kind is tuple or kind is list:
+        items = [_node(item, checks.below(path, at), arrays) for at, item in enumerate(value)]
+        return items if kind is tuple else {"list": items}
+    if kind is dict and all(type(key) is str for key in value):
+        return {"dict": {k: _node(v, checks.below(path, k), arrays) for k, v in value.items()}}
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":  # arithmetic tells them apart
+        return {"scalar": _kept(np.asarray(value), path, arrays)}
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         do = "Use arrays, numbers, texts, tuples, dicts with text keys and registered dataclasses."
         _refuse(f"{shown(value)} at {path}", "a value that files may hold", do)
@@ -248,30 +253,38 @@ def _root(tree: Any) -> tuple[checks.Node, str]:
 
 
 def _value(arrays: Mapping[str, Array], node: checks.Node, path: str) -> Any:
-    match node:
-        case list():
-            return tuple(_value(arrays, v, checks.below(path, at)) for at, v in enumerate(node))
-        case {"float": text}:
+    kind = type(node)
+    if kind is list:
+        return tuple([_value(arrays, v, checks.below(path, at)) for at, v in enumerate(node)])
+    if kind is not dict:
+        return node
+    if "array" in node:
+        return arrays[path]
+    if "class" in node:
+        items = node["fields"]
+        fields = {name: _value(arrays, v, f"{path}.{name}") for name, v in items.items()}
+        return _built(_class_of(node["class"]), fields, path)
+    match next(iter(node.items())):
+        case "float", text:
             return float.fromhex(text)
-        case {"list": items}:
+        case "list", items:
             return [_value(arrays, v, checks.below(path, at)) for at, v in enumerate(items)]
-        case {"dict": items}:
+        case "dict", items:
             return {k: _value(arrays, v, checks.below(path, k)) for k, v in items.items()}
-        case {"array": _}:
-            return arrays[path]
-        case {"scalar": _}:
-            return arrays[path][()]
-        case {"class": tag, "fields": items}:
-            fields = {name: _value(arrays, v, f"{path}.{name}") for name, v in items.items()}
-            return _built(_class_of(tag), fields, path)
-    return node
+    return arrays[path][()]
+
+
+@functools.cache
+def _bare(cls: type) -> tuple[str, ...]:
+    """Names of the fields that a class has no default for."""
+    none = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return tuple(f.name for f in fields if f.default is f.default_factory is none)
 
 
 def _built(cls: type, fields: dict[str, Any], path: str) -> Any:
-    for field in dataclasses.fields(cls):
-        bare = field.default is field.default_factory is dataclasses.MISSING
-        if field.name not in fields and bare:
-            fields[field.name] = None
+    for name in _bare(cls):
+        fields.setdefault(name, None)
     try:
         value = cls(**fields)
         agree = not isinstance(value, State) or value.told.base == value.model.base
@@ -282,4 +295,4 @@ def _built(cls: type, fields: dict[str, Any], path: str) -> Any:
     return value
 
 
-register("nacre", State, Schema, View, Table, MomentSums, Rows, KeyedSums)
+register("nacre", State, Schema, View, Table, MomentSums, Rows, KeyedSums, KeyedMoments)

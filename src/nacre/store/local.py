@@ -36,6 +36,7 @@ from nacre.kernel.kernel_class import kernel_class
 from nacre.kinds import Rows, Table
 from nacre.store import format as stored
 from nacre.store import manifest as manifests
+from nacre.store.commits import COMMITS
 from nacre.store.container import corrupt
 from nacre.store.files import Folder, is_unfinished
 from nacre.store.ledger import Entry, Job
@@ -115,7 +116,7 @@ def drafted(estimator: Any, ledger: list[Entry], record: Any) -> Manifest:
         schema=schema,
         state=state,
         tables={},
-        jobs=tuple(_placed(job) for job in record.jobs),
+        jobs=tuple(placed(job) for job in record.jobs),
         ledger=tuple(ledger),
         n_unlisted=record.n_unlisted,
         n_rows_unlisted=record.n_rows_unlisted,
@@ -146,7 +147,7 @@ def _complete(draft: Manifest, named: list[Blob], parts: dict[str, Blob]) -> Man
     return replace(draft, blobs=tuple(blobs[name] for name in sorted(blobs)), tables=tables)
 
 
-def _placed(job: Job) -> Job:
+def placed(job: Job) -> Job:
     """A job of this process with what decides its bits; one that was loaded has it already."""
     if job.kernel_class:
         return job
@@ -201,6 +202,13 @@ def _occupant(folder: Folder) -> Manifest | None:
         CorruptState, NewerFormat: a model that cannot be read.
     """
     names = set(folder.names())
+    if COMMITS in names:
+        raise Occupied(
+            got="a directory that holds a live model",
+            wanted="an empty one, a new one, or a saved model",
+            do="Save into a directory of its own; nacre.open(path) goes on with what is there.",
+            where=folder.path,
+        )
     if NAME in names:
         try:
             return read_manifest(folder)
@@ -315,8 +323,19 @@ def _unmade(where: str) -> None:
             os.rmdir(path)
 
 
+def is_model(path: str | os.PathLike[str]) -> bool:
+    """Whether a directory holds a model, saved or live."""
+    return is_live(os.fspath(path)) or os.path.exists(os.path.join(path, NAME))
+
+
+def is_live(path: str) -> bool:
+    """Whether a directory holds a live model."""
+    return os.path.isdir(os.path.join(path, COMMITS))
+
+
 def load(path: str | os.PathLike[str]) -> Any:
-    """The fitted learner of a directory that `save` wrote. Nothing in it is run.
+    """The fitted learner of a directory that `save` wrote, or of a live model as it is now. Nothing
+    in it is run.
 
     Every hash is checked, and so is the digest of the state; the parts of tables are read when they
     are asked for.
@@ -327,7 +346,13 @@ def load(path: str | os.PathLike[str]) -> Any:
         NewerFormat: of a later nacre, or of a learner that is not registered here.
         Unavailable: it may not be read.
     """
-    with Folder.at(absolute(path)) as folder:
+    where = absolute(path)
+    if is_live(where):
+        import nacre
+
+        with nacre.open(where) as live:
+            return live.model
+    with Folder.at(where) as folder:
         text = _text(folder)
         while True:
             try:

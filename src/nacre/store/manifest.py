@@ -122,6 +122,11 @@ def known(*classes: type) -> None:
     _FIELDS.update({cls: get_type_hints(cls, include_extras=True) for cls in classes})
 
 
+def names(cls: type) -> list[str]:
+    """The fields of a dataclass on the list."""
+    return list(_FIELDS[cls])
+
+
 known(Manifest, Blob, Typed, Fitted, Job, Turn, Entry, Lies, Leaf)
 
 
@@ -146,6 +151,8 @@ def tree(value: Any) -> Tree:
     """The JSON of a value: dataclasses on the list as objects, tuples as lists."""
     if names := _FIELDS.get(type(value)):
         return {name: tree(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {key: tree(item) for key, item in value.items()}
     return [tree(item) for item in value] if isinstance(value, tuple) else value
 
 

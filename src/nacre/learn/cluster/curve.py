@@ -27,7 +27,7 @@ from nacre.canon import hash01
 from nacre.contract import Array, Batch
 from nacre.kernel.assign import assign_sums, distances
 from nacre.kernel.truth import tally
-from nacre.learn.cluster.micro import frozen, observed, weighted
+from nacre.learn.cluster.counting import frozen, observed, weighted
 
 K_MAX = 50
 N_REFERENCES = 3  # that are averaged
@@ -73,7 +73,7 @@ def k_curve(
     """The curve of micro-clusters, and the centres (k, d) of the k that it chooses.
 
     Args:
-        means: (m, d) float64; weights, errors: (m,), as `micro.weighted` gives them.
+        means: (m, d) float64; weights, errors: (m,), as `counting.weighted` gives them.
         n_rows: that they were made of.
         seed: of the reference.
     """

@@ -10,7 +10,7 @@ descent costs a few passes' worth of rows.
 That is the plain case, euclidean. By `metric="cosine"` rows and means are divided by their lengths,
 and all else stays (`metric.py`). By "manhattan" centres are medians (`medians.py`).
 `init="k-means||"` finds seeds among all rows (`parallel.py`), and `n_clusters="auto"` the number of
-clusters (`micro.py`, `curve.py`).
+clusters (`counting.py`, `curve.py`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ from nacre.kernel import manhattan, sparse, truth
 from nacre.kernel.assign import Assigned, assign_sums
 from nacre.kernel.seeding import greedy_seeds
 from nacre.kinds import LEAST, SUM, Rows, of
-from nacre.learn.cluster import explain, medians, micro, parallel
+from nacre.learn.cluster import counting, explain, medians, parallel
+from nacre.learn.cluster.counting import MicroCentres
 from nacre.learn.cluster.curve import K_MAX, Curve, k_curve
 from nacre.learn.cluster.descent import STILL, Descent, swung
 from nacre.learn.cluster.medians import Absolute, Medians
@@ -56,7 +57,6 @@ from nacre.learn.cluster.metric import (
     sparse_sums,
     unit_rows,
 )
-from nacre.learn.cluster.micro import MicroCentres
 from nacre.learn.cluster.parallel import Candidates
 from nacre.learn.cluster.repair import N_FAR, far_rows
 from nacre.learn.cluster.sampled import Sample, Seeding, by_value, mean_of, sampled
@@ -247,7 +247,7 @@ class KMeans(
             case Candidates():
                 return parallel.observed(model, batch), {}
             case MicroCentres():
-                return micro.observed(model, batch), {}
+                return counting.observed(model, batch), {}
             case explain.Profiled():
                 return explain.observed(model, batch, labels_of(model.centres, batch)), {}
         raise TypeError(f"no phase of KMeans: {type(model).__name__}")
@@ -431,7 +431,7 @@ class KMeans(
             )
         some = rows, weight, mean_of(rows, weight).astype(model.dtype)
         if self.n_clusters == "auto":
-            return micro.frozen(self.metric, *some, seed=self._seed, seeding=model)
+            return counting.frozen(self.metric, *some, seed=self._seed, seeding=model)
         if self.init == "k-means||":
             return parallel.begun(self.metric, *some, k=self._k, seed=self._seed, seeding=model)
         return self._begun(model, *some)
@@ -445,7 +445,8 @@ class KMeans(
 
     def _counted(self, model: MicroCentres, told: Any) -> Model:
         """The centres for as many clusters as the curve says."""
-        curve, found = k_curve(*micro.weighted(told.moments), n_rows=told.n_rows, seed=self._seed)
+        micros = counting.weighted(told.moments)
+        curve, found = k_curve(*micros, n_rows=told.n_rows, seed=self._seed)
         centres = directed(self.metric, found.astype(model.centres.dtype))
         figures = zip(curve.inertia.tolist(), curve.gap.tolist(), strict=True)
         start = self._kind(centres, model.shift, curve=tuple(figures))

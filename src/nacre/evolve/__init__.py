@@ -1,0 +1,1 @@
+"""How a state lives on: leaves and their sums, windows, forgetting, folding."""
