@@ -160,6 +160,16 @@ def test_blas_has_one_thread_in_observe_and_advance_and_is_set_back(fails: bool)
     assert blas_threads() == before
 
 
+def test_blas_has_one_thread_in_a_later_call_of_partial_fit() -> None:
+    before, Watching.fails = blas_threads(), False
+    learner = Watching(2).partial_fit(X[:500])
+    Watching.seen = []
+    learner.partial_fit(X[500:900])
+    assert set(Watching.seen) == {1}
+    assert len(Watching.seen) == 2 * len(before)  # in observe, and in advance
+    assert blas_threads() == before
+
+
 FIT = """
 import numpy as np, sys
 sys.path.insert(0, sys.argv[1])

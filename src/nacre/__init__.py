@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from nacre.learn.prepare.robust import RobustScale as RobustScale
     from nacre.learn.prepare.scale import Scale as Scale
     from nacre.learn.reduce.pca import PCA as PCA
+    from nacre.live.merging import merge as merge
     from nacre.live.model import Live as Live
     from nacre.live.opening import open as open
     from nacre.settings import use as use
@@ -62,6 +63,7 @@ _HOME = {
     "from_sklearn": "nacre.exchange.incoming",
     "laws": "nacre.laws",
     "load": "nacre.store.local",
+    "merge": "nacre.live.merging",
     "open": "nacre.live.opening",
     "read": "nacre.source.read",
     "save": "nacre.store.local",

@@ -240,6 +240,8 @@ class Estimator(Learner, BaseEstimator):
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
         read_only((state.model, state.told))
+        if "cluster_numbers_" in vars(self):  # of the clusters of before
+            del self.cluster_numbers_
         self.state_ = state
         self._record = record
         self._answers: dict[str, Array] = {}
@@ -279,6 +281,19 @@ class Estimator(Learner, BaseEstimator):
 
         model = self._model()
         return observe_plan(self, self._plan(data, None, weight, reset=False), model)
+
+    def _take_numbers(self, numbers: Array) -> None:
+        """Have `predict` answer with lasting numbers (k,) of the clusters of the model."""
+        read_only(numbers)
+        self.cluster_numbers_ = numbers
+
+    def numbered(self, columns: dict[str, Array]) -> dict[str, Array]:
+        """Answers, those of `predict` in lasting numbers where a live model has given any."""
+        numbers = vars(self).get("cluster_numbers_")
+        if numbers is None or "predict" not in columns:
+            return columns
+        labels = columns["predict"]
+        return {**columns, "predict": np.append(numbers, -1)[labels].astype(labels.dtype)}
 
     def _ask(self, data: Any, want: str, engine: Any, memory: int | str | None) -> Array:
         from nacre.fitting import answer_plan

@@ -310,7 +310,7 @@ def answer_plan(
     """The answers to all rows of a plan, in row order."""
     pure = bare(learner)
     with chosen(_for(plan, engine), once(plan, memory)) as worker:
-        return drive.answer(pure, worker, plan, learner.state_.model, want)
+        return learner.numbered(drive.answer(pure, worker, plan, learner.state_.model, want))
 
 
 def observe_plan(learner: Estimator, plan: Any, model: Model) -> Any:

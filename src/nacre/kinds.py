@@ -134,8 +134,8 @@ def of(kind: Kind) -> Any:
 
 
 def _moments(a: MomentSums, b: MomentSums) -> MomentSums:
-    if np.ndim(a.n) == 0 and (a.n == 0 or b.n == 0):
-        return b if a.n == 0 else a
+    if np.ndim(a.n) == 0:
+        return _moments_of_one(a, b)
     n = a.n + b.n
     safe = np.where(n > 0, n, 1.0)
     apart = b.mean - a.mean
@@ -159,6 +159,25 @@ def _moments(a: MomentSums, b: MomentSums) -> MomentSums:
         mean = _pick(only_b, b.mean, _pick(only_a, a.mean, mean))
         m2 = _pick(only_b, b.m2, _pick(only_a, a.m2, m2))
     return MomentSums(n, mean, m2)
+
+
+def _moments_of_one(a: MomentSums, b: MomentSums) -> MomentSums:
+    """The same where n is a number: a live model joins many of these, each small."""
+    if a.n == 0 or b.n == 0:
+        return b if a.n == 0 else a
+    n = a.n + b.n
+    pull = a.n * b.n / n
+    apart = b.mean - a.mean
+    if np.ndim(a.m2) == np.ndim(a.mean) + 1:
+        spread = apart[..., :, None] * apart[..., None, :]
+        spread *= pull  # in place: a fresh (d, d) costs more than what is done in it
+    elif np.ndim(a.m2) == np.ndim(a.mean):
+        spread = apart * apart * pull
+    else:
+        spread = (apart * apart).sum(axis=tuple(range(np.ndim(apart)))) * pull
+    m2 = np.add(a.m2, b.m2)
+    m2 += spread
+    return MomentSums(n, (a.n * a.mean + b.n * b.mean) / n, m2)
 
 
 def _pick(mask: Array, chosen: Array, other: Array) -> Array:
@@ -193,6 +212,11 @@ def _union(a: Rows, b: Rows) -> Rows:
         if len(first.ids) and first.ids[-1].item() < then.ids[0].item():
             return _concatenated(first, then)
     return by_id(a, b)
+
+
+def _first(a: Rows, b: Rows) -> Rows:
+    both = _union(a, b)
+    return both if len(both.ids) <= FIRSTS else both.take(slice(FIRSTS))
 
 
 def _least(a: Rows, b: Rows, m: int) -> Rows:
@@ -270,9 +294,8 @@ FOREST = Kind(
 )
 
 COUNT = Kind("COUNT", lambda a, b: a + b, lambda a, factor: a)
-FIRST = Kind(
-    "FIRST", lambda a, b: _union(a, b).take(slice(8)), lambda a, f: a, idempotent=True, exact=True
-)
+FIRSTS = 8
+FIRST = Kind("FIRST", _first, lambda a, f: a, idempotent=True, exact=True)
 
 
 def LEAST(m: int) -> Kind:  # noqa: N802 - named as its siblings are

@@ -85,6 +85,8 @@ def predict_to(
     asked = data if isinstance(data, Read) else Read(data)
     terms = [getattr(asked, name) for name in ANSWERED_BY]
     how = canon.digest(str(terms), plan.shard_rows, plan.batch_rows)  # other answers, other cuts
+    numbers = vars(learner).get("cluster_numbers_") if want == "predict" else None
+    how += "" if numbers is None else f" {canon.digest(numbers)}"
     source = {name: f"{content} {how}" for name, content in contents(plan, table, keep).items()}
     job = Job(state.digest, type(learner).__name__, want, keep, source)
     there = Parts(Path(directory), job, parts_of(plan))
@@ -94,7 +96,7 @@ def predict_to(
         some = replace(plan, shards=[shard for shard in plan.shards if shard.key in missing])
         passed = bare(learner), worker, some, state.model, (want,)
         for i, at, answers in drive.answer_shards(*passed) if missing else ():
-            shard = some.shards[i]
+            shard, answers = some.shards[i], learner.numbered(answers)
             columns = kept.of(shard) | spelled(answers[want], at - shard.first, shard.rows, names)
             there.write(missing[shard.key], columns, shard.rows - len(at))
             n_there += shard.rows

@@ -9,14 +9,29 @@ from typing import Any
 import pytest
 import typer
 
-from nacre.cli import absorb, diff, fit, ledger, predict, replace, score, show, verify
+from nacre.cli import (
+    absorb,
+    diff,
+    erase,
+    fit,
+    follow,
+    ledger,
+    merge,
+    predict,
+    replace,
+    score,
+    show,
+    verify,
+)
 from nacre.cli.failing import EXIT_CODES
 from nacre.cli.learners import LEARNERS, hyperparameters
 from nacre.cli.main import VERBS
 from tests.cli import (
     test_absorb,
     test_doctor,
+    test_erase,
     test_fit,
+    test_follow,
     test_over_time,
     test_predict,
     test_score,
@@ -50,7 +65,7 @@ def test_every_option_that_is_no_hyper_parameter() -> None:
     group: Any = typer.main.get_command(fit.app)
     kmeans = group.get_command(None, "kmeans")
     asked = options(kmeans)
-    for verb in (predict, score, show, absorb, replace, ledger, diff, verify):
+    for verb in (predict, score, show, absorb, follow, replace, erase, merge, ledger, diff, verify):
         asked |= options(typer.main.get_command(verb.app))
     assert asked - own - {"--help"} <= NAMED
 
@@ -59,4 +74,5 @@ def test_every_key() -> None:
     keys = test_fit.MODEL_KEYS | test_show.DATA_KEYS | test_predict.KEYS | test_doctor.KEYS
     over_time = [test_over_time.LEDGER_KEYS, test_over_time.LINE_KEYS, test_over_time.SIDE_KEYS]
     over_time += [test_over_time.DIFF_KEYS, test_over_time.VERIFY_KEYS, test_over_time.PAST_KEYS]
-    assert keys.union(test_score.KEYS, test_absorb.KEYS, *over_time) <= NAMED
+    over_time += test_follow.EVENT_KEYS.values()
+    assert keys.union(test_score.KEYS, test_absorb.KEYS, test_erase.KEYS, *over_time) <= NAMED

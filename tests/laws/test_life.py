@@ -16,7 +16,7 @@ from nacre.learn.cluster.kmeans import KMeans
 from nacre.learn.count.moments import Moments
 from nacre.learn.prepare.scale import Scale
 from nacre.learn.reduce.pca import PCA
-from nacre.live import running, taking, views
+from nacre.live import merging, running, taking, views, writer
 from nacre.store.format import register
 from tests.cases import CASES
 from tests.spike.cases_iterative import blobs
@@ -77,6 +77,19 @@ class TestBites:
     def test_a_past_without_what_was_replaced(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Leaves, "alive_at", lambda self, moment: self)
         bitten("replaced_is_never_seen", Moments())
+
+    def test_traces_of_what_was_erased(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = Leaves.total
+        monkeypatch.setattr(Leaves, "total", lambda self: real(self).scale(1 + len(self.past)))
+        bitten("erased_is_never_seen", Moments())
+
+    def test_erased_batches_that_come_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(writer, "check_not_erased", lambda *told: None)
+        bitten("erased_is_never_seen", Moments())
+
+    def test_common_batches_that_count_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(merging.Union, "_once", lambda self: None)
+        bitten("merged_is_one_pass", Moments())
 
     def test_ages_that_do_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(leaves, "faded_by", lambda told, age, half_life: told)

@@ -294,8 +294,29 @@ def test_a_learner_whose_frame_moves_keeps_one_running_sum(where: str) -> None:
     assert live.verify().problems == ()
 
 
+def test_a_running_sum_forgets_by_its_clock(where: str) -> None:
+    order = [0, 1, 2, 3]
+    late = [0, 3, 1, 2]
+    weights = 0.5 ** np.array([3, 2, 1, 0])
+    means = np.stack([batch(day).mean(axis=0) for day in order])
+    wanted = np.average(means, axis=0, weights=weights)
+    for days in (order, late):
+        live = opened(learner=nacre.KMeans(1), forget="1d")
+        for day in days:
+            live.absorb(batch(day), id=f"{day}", time=(day + 1) * DAY)
+        np.testing.assert_allclose(live.cluster_centers_[0], wanted, rtol=1e-9)
+    by_rows = opened(learner=nacre.KMeans(1), forget="40 rows")
+    for day in order:
+        by_rows.absorb(batch(day), id=f"{day}")
+    np.testing.assert_allclose(by_rows.cluster_centers_[0], wanted, rtol=1e-9)
+    live = opened(where, nacre.KMeans(1), forget="1d")
+    live.absorb(batch(0), id="a")
+    with pytest.raises(BadParameter, match="half-life 1d"):
+        opened(where, nacre.KMeans(1), forget="2d")
+
+
 def test_a_running_sum_says_when_it_cannot_forget(where: str) -> None:
-    live = opened(where, nacre.KMeans(2), forget="1d")
+    live = opened(where, nacre.KMeans(2), forget="last 3")
     with pytest.raises(CannotForget, match="Micro"):
         live.absorb(batch(0), id="a")
     assert live.version == 0

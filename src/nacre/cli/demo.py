@@ -81,18 +81,19 @@ class Demo:
         """All of it; the exit code."""
         from nacre.cli import flights
         from nacre.cli.demo_page import drawn, seen
+        from nacre.store.local import load
 
         began = time.monotonic()
         flights.required()
         with self._doing("writing the flights of 2013"):
             paths, reused = flights.written(self.out / "flights")
-        learner, fit, code = self._fit(paths)
+        fit, code = self._fit(paths)
         if code:  # Ctrl-C: the model of the last whole pass is saved
             self.terminal.say("Stopped before the end of the fit. To begin again: nacre demo")
             return code
         answers = self._predict(paths)
         with self._doing("looking at the clusters"):
-            found = seen(learner, paths, self.out / "labels")
+            found = seen(load(self.out / "model"), paths, self.out / "labels")
         with self._doing("drawing the report"):
             n_bytes = sum(path.stat().st_size for path in paths)
             _put(self.out / "report.html", drawn(found, fit, COMMANDS, n_bytes))
@@ -114,13 +115,12 @@ class Demo:
         self.terminal.report(_lines(told), told)
         return 0
 
-    def _fit(self, paths: Sequence[Path]) -> tuple[Any, dict[str, Any], int]:
+    def _fit(self, paths: Sequence[Path]) -> tuple[dict[str, Any], int]:
         """What `nacre fit kmeans --impute --scale --pca 5 --n-clusters 7` does."""
         from nacre.cli.fit import Before, Limiting, Reading, Result, chained
         from nacre.cli.flights import FEATURES
         from nacre.cli.learners import loaded
         from nacre.cli.learning import Fitting
-        from nacre.store.local import load
 
         stages = Before(impute=True, scale=True, pca=N_COMPONENTS).stages()
         learner = chained(stages, loaded("kmeans")(n_clusters=N_CLUSTERS))
@@ -128,7 +128,7 @@ class Demo:
         result, stage = Result(output=str(self.out / "model")), self._backstage()
         data, running = list(map(str, paths)), self.running
         code = Fitting(learner, data, reading, result, Limiting(), running, stage).run()
-        return load(result.output), stage.told, code
+        return stage.told, code
 
     def _predict(self, paths: Sequence[Path]) -> dict[str, Any]:
         """What `nacre predict --keep date,airline,...` does; labels of other flights or of another

@@ -25,6 +25,7 @@ from nacre.errors import CorruptState, NacreError, NotFound
 LARGE = 64  # leaves, from which a sum is worth a file; and additions, from which a call writes
 FOLDER = "cache"
 _HASHED = 32  # bytes of SHA-256 before what is stored
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 
 Name = tuple[str, int, int, int, bytes]  # salt, first key, last key, how many leaves, their hash
 
@@ -144,6 +145,7 @@ class Sums:
         self.most_bytes, self.behind = most_bytes, behind
         self._kept: OrderedDict[Name, tuple[Summary, int]] = OrderedDict()
         self._n_bytes = 0
+        self._there: set[str] | None = None  # files behind; None: not looked yet
         self._lock = threading.Lock()
 
     @property
@@ -210,17 +212,29 @@ class Sums:
         if self.behind is None:
             return None
         try:
+            if file_of(name) not in self._behind(self.behind):
+                return None
             return self.behind.read(name)
         except NacreError:
             damaged.add(name)
             return None
+
+    def _behind(self, behind: Behind) -> set[str]:
+        """Which files lie behind: most sums are new, and need not be looked for one by one.
+
+        Those that other processes add are not seen; they are made anew, as all that is missing.
+        """
+        if self._there is None:
+            self._there = {f"{FOLDER}/{name}" for name in behind.place.names(FOLDER)}
+        return self._there
 
     def _write(self, made: list[tuple[Name, Summary]]) -> None:
         if self.behind is not None:
             try:
                 for name, value in made:
                     self.behind.write(name, value)
-            except OSError:  # DiskFull, Unavailable: what is only a cache fails nobody
+                    self._behind(self.behind).add(file_of(name))
+            except (OSError, CorruptState):  # full, broken, a link: what is a cache fails nobody
                 return
 
     def settle(self, tree: Tree) -> None:
@@ -237,12 +251,14 @@ class Sums:
         for span in [span for file, span in wanted.items() if file not in there]:
             self._write([(tree.name(*span), self._sum(tree, *span, [], set()))])
         place.remove(sorted(there - wanted.keys()))
+        self._there = None
 
     def forget(self) -> None:
         """Let go of all sums, in memory and behind: any of them may hold a leaf that is erased."""
         with self._lock:
             self._kept.clear()
             self._n_bytes = 0
+            self._there = None
         if self.behind is not None:
             place = self.behind.place
             place.remove([f"{FOLDER}/{name}" for name in place.names(FOLDER)])
@@ -250,8 +266,15 @@ class Sums:
 
 def _size(value: Any) -> int:
     """Bytes in memory, nearly."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes + 100
-    if isinstance(value, tuple):
-        return 50 + sum(map(_size, value))
-    return 50 + sum(map(_size, vars(value).values())) if hasattr(value, "__dict__") else 50
+    total, todo = 0, [value]
+    while todo:
+        one = todo.pop()
+        total += 50
+        kind = type(one)
+        if kind is np.ndarray:
+            total += one.nbytes + 50
+        elif kind is tuple:
+            todo += one
+        elif kind not in _PLAIN and hasattr(one, "__dict__"):
+            todo += vars(one).values()
+    return total

@@ -19,7 +19,15 @@ import numpy as np
 import nacre
 from nacre.contract import Array, Schema
 from nacre.engine.serial import Serial
-from nacre.errors import BadInput, CannotForget, Conflict, NacreError, NeedsRefit, NotFound
+from nacre.errors import (
+    BadInput,
+    CannotForget,
+    Conflict,
+    Erased,
+    NacreError,
+    NeedsRefit,
+    NotFound,
+)
 from nacre.estimator import bare
 from nacre.laws.case import Case
 from nacre.laws.compare import LawBroken, same_bits, same_sum
@@ -276,6 +284,52 @@ def _replaced(case: Case, live: Any, new: Part) -> None:
 
 
 @of_faces
+def erased_is_never_seen(case: Case, seed: int) -> None:
+    """An erased batch: as if it had never been, now and at any moment; nothing else changes."""
+    parts = parts_of(case, seed)[:4]
+    gone = parts[draw(seed, "erased", 1, len(parts))]
+    if not keeps_leaves(case):
+        _, live, digests = life_of(case, seed)
+        _raises(NeedsRefit, lambda: live.erase(parts[0].id), "erase in a running model")
+        same_bits(live.state.digest, digests[-1], "after a refused erasure")
+        return
+    live = lived(case, parts)
+    moment = list(live.history())[-1].moment
+    if gone.id in live.origins:
+        _raises(NeedsRefit, lambda: live.erase(gone.id), "erase what the frame was made from")
+        return
+    live.erase(gone.id)
+    left = [part for part in parts if part is not gone]
+    _is(case, live, live.state, left, "after an erasure")
+    _is(case, live, live.at(moment).state_, left, "at a moment before it")
+    _raises(Erased, lambda: live.absorb(gone.source(case)), "an erased batch again")
+    live.absorb(gone.source(case), again=True)
+    _is(case, live, live.state, parts, "absorbed again on purpose")
+
+
+@of_faces
+def merged_is_one_pass(case: Case, seed: int) -> None:
+    """Models of one frame merged in any order, with batches in common: one pass over all."""
+    first, *rest = parts_of(case, seed)
+    if not keeps_leaves(case):
+        _, live, _ = life_of(case, seed)
+        _raises(NeedsRefit, lambda: nacre.merge(live, live), "running sums merged")
+        return
+    begun = lived(case, [first])
+    lives = []
+    for some in (rest[:3], rest[2:], rest[:1]):
+        live = nacre.merge(begun, into=f"memory://laws/{next(_numbers)}")  # the frame, once more
+        for part in some:
+            live.absorb(part.source(case))
+        lives.append(live)
+    merged = nacre.merge(*lives)
+    _is(case, merged, merged.state, (first, *rest), "merged")
+    nested = nacre.merge(nacre.merge(*lives[1:]), lives[0])
+    for other in (nacre.merge(*lives[::-1]), nested):
+        same_bits(other.state.digest, merged.state.digest, "merged in another order and group")
+
+
+@of_faces
 def late_data_fades_by_its_age(case: Case, seed: int) -> None:
     """A half-life: each batch counts by its own age, whenever it came; or a kind refuses it."""
     path, live, digests = life_of(case, seed)
@@ -351,6 +405,8 @@ TIME_LAWS: dict[str, Law] = {
         absorbed_once,
         windows_and_earlier_times,
         replaced_is_never_seen,
+        erased_is_never_seen,
+        merged_is_one_pass,
         late_data_fades_by_its_age,
         opens_as_it_was,
     )

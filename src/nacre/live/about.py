@@ -33,13 +33,14 @@ def about(version: Version, model: Any) -> dict[str, Any]:
         "streams": {
             name: shown(list(Runs.of_deltas(deltas))) for name, deltas in commit.streams.items()
         },
+        "positions": {name: position.mark for name, position in commit.positions.items()},
     }
     return facts
 
 
 def size(place: Place) -> int:
     """Bytes of all objects of a live model."""
-    folders = ["blobs", "cache", *(f"{COMMITS}/{name}" for name in place.names(COMMITS))]
+    folders = ["blobs", "cache", "numbers", *(f"{COMMITS}/{name}" for name in place.names(COMMITS))]
     return sum(place.size(f"{folder}/{name}") for folder in folders for name in place.names(folder))
 
 

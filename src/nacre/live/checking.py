@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nacre.canon import digest
-from nacre.errors import CorruptState, NacreError, NewerFormat, NotFound, Unavailable
+from nacre.errors import CorruptState, NacreError
 from nacre.evolve.sums import Sums, file_of
 from nacre.live.packing import acts_of
 from nacre.live.version import BLOBS, Shelf, Version, blob, opened
@@ -82,9 +82,11 @@ class Checks:
                 self.n_batches += 1
         for fold in version.commit.folds:
             self._whole(fold.lies)
-        self._tried(lambda: version.state)
+        if version.commit.numbering is not None:
+            self._whole(version.commit.numbering.centres)
         if version.keeps_leaves:
             self._tried(lambda: self._sums(version))
+        self._tried(lambda: version.state)
 
     def _sums(self, version: Version) -> None:
         """Whether what lies in the cache is of the leaves; else nobody would see it in windows."""
@@ -124,7 +126,7 @@ class Checks:
     def _tried(self, look: Callable[[], Any]) -> Any:
         try:
             return look()
-        except (CorruptState, NewerFormat, NotFound, Unavailable) as error:
+        except NacreError as error:
             self._note(error)
             return None
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from nacre.errors import NacreError
+from nacre.live import numbering
 from nacre.live.checking import named
 from nacre.live.version import Shelf, Version, opened
 from nacre.live.views import acts
 from nacre.store.commits import SEGMENT, name_of
-from nacre.store.life import Act
+from nacre.store.life import BEGINNINGS, Act
 from nacre.store.segments import Segment
 
 DAY = 86_400 * 10**9  # ns
@@ -39,7 +40,7 @@ def kept(history: Sequence[Act], *, young: int = YOUNG, running: bool = False) -
     stay = {newest.number}
     for act, after in pairwise(history):
         last_of_day = act.moment // DAY != after.moment // DAY
-        if newest.moment - act.moment <= young or last_of_day or after.what == "begin":
+        if newest.moment - act.moment <= young or last_of_day or after.what in BEGINNINGS:
             stay.add(act.number)
     if running:
         return stay | {act.number for act in history[-RUNNING:]}
@@ -61,6 +62,8 @@ def collect(version: Version, *, young: int = YOUNG) -> Collected:
     left = _telling(sorted(set(there) - set(gone)), history)
     alone = before - _named(shelf, left) - named(version.commit)
     blobs = sorted(alone - _in_lines(version, left)) if alone else []
+    there = sorted(set(there) - set(gone))
+    blobs += numbering.unused(numbering.tables(shelf.place), there)
     n_bytes = sum(shelf.place.size(name) for name in (*map(name_of, gone), *blobs))
     shelf.log.remove(gone)
     shelf.place.remove(blobs)
@@ -89,7 +92,7 @@ def due(version: Version, *, young: int = YOUNG) -> bool:
 
 def _telling(numbers: Sequence[int], history: Sequence[Act]) -> list[int]:
     """Of commits that name the same blobs one: those between two checkpoints or beginnings do."""
-    begun = {act.number for act in history if act.what == "begin"}
+    begun = {act.number for act in history if act.what in BEGINNINGS}
     last: dict[tuple[int, int], int] = {}
     for number in sorted(numbers):
         last[number // SEGMENT, sum(b <= number for b in begun)] = number

@@ -6,23 +6,28 @@ so that whoever opens the store after a crash can finish; then it is done.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from nacre.canon import digest
 from nacre.contract import Summary
-from nacre.errors import BadInput, CorruptState, NeedsRefit, NotFound
+from nacre.errors import BadInput, CorruptState, NotFound
+from nacre.evolve.runs import Runs, of_id
+from nacre.live import numbering
 from nacre.live.collecting import named_by
 from nacre.live.packing import Packed, longer, moved
+from nacre.live.taking import Began
 from nacre.live.tombs import TOMB, is_tomb, tombs
-from nacre.live.version import Shelf, Version
+from nacre.live.version import BLOBS, Shelf, Version, blob
 from nacre.live.views import acts
 from nacre.store import manifest as manifests
 from nacre.store.ledger import Leaf
 from nacre.store.levels import Ledger, without
-from nacre.store.life import Receipt
+from nacre.store.life import Frame, Receipt
 
 RECEIPTS = "receipts"
 
@@ -79,29 +84,37 @@ def lines_of(version: Version, ids: Iterable[str], principal: str | None) -> lis
     return found
 
 
+def without_runs(version: Version, lines: Sequence[Leaf]) -> dict[str, tuple[int, ...]]:
+    """The offsets of streams that are left without some lines."""
+    streams = dict(version.commit.streams)
+    for line in lines:
+        if run := of_id(line.id):
+            stream, first = run
+            gone = Runs.of([(first, first + line.n_rows)])
+            streams[stream] = (Runs.of_deltas(streams[stream]) - gone).deltas
+    return {stream: deltas for stream, deltas in streams.items() if deltas}
+
+
+def made_of(version: Version, lines: Iterable[Leaf]) -> list[str]:
+    """Ids of those that the frame was made from, sorted."""
+    until = version.commit.frame.made_until
+    return sorted({line.id for line in lines if line.absorbed <= until and not is_tomb(line)})
+
+
 def origins(version: Version) -> list[str]:
     """Ids of the batches that the frame was made from, sorted."""
-    until = version.commit.frame.made_until
-    return sorted({line.id for line in version.ledger if line.absorbed <= until})
+    return made_of(version, version.ledger)
 
 
 def erased(version: Version, lines: Sequence[Leaf], now: int) -> Erasure:
     """What erasing some lines changes; objects that nothing names yet are written.
 
+    The frame was made from none of them.
+
     Raises:
-        NeedsRefit: the frame was made from some of them.
         Folded: one is folded into a larger sum.
         BadInput: nothing would be left.
     """
-    until = version.commit.frame.made_until
-    made = sorted({line.id for line in lines if line.absorbed <= until})
-    if made:
-        raise NeedsRefit(
-            got=f"{made[0]!r}{f' and {len(made) - 1:,} more' if made[1:] else ''} to erase, which "
-            "the frame was made from",
-            wanted="batches that came after the first fit",
-            do="Begin anew without them: live.fit(sources). live.origins lists them.",
-        )
     leaves = version.leaves.without(*lines)
     if not len(leaves):
         raise BadInput(
@@ -122,6 +135,31 @@ def erased(version: Version, lines: Sequence[Leaf], now: int) -> Erasure:
         "rounding" if version.leaves.covered.beside else "bits",
     )
     return Erasure(lines, told, rest, doomed, receipt)
+
+
+def anew(version: Version, first: Began, frame: Frame) -> dict[str, Any]:
+    """Fields of the commit of a fit without some batches: all that there was is to go.
+
+    Args:
+        first: the fit, which says which batches they are.
+        frame: its own, stored already.
+    """
+    commit, shelf, lines = version.commit, version.shelf, first.erased
+    large = {blob(hashlib.sha256(one.data).hexdigest()) for one in first.taken}
+    stay = {blob(one.sha256) for one in (frame.learner, frame.schema, frame.model)}
+    stay |= {blob(one.sha256) for one in commit.history} | large
+    there = {f"{BLOBS}/{name}" for name in shelf.place.names(BLOBS)}
+    receipt = Receipt(
+        version.number + 1,
+        max(line.ended or 0 for line in first.buried),
+        tuple(sorted({line.id for line in lines})),
+        sum(line.n_rows for line in lines if line.ended is None),
+        commit.act.digest,
+        digest(first.state.told),
+        "bits",
+    )
+    streams = without_runs(version, lines)
+    return {"streams": streams, "doomed": tuple(sorted(there - stay)), "receipt": receipt}
 
 
 def _rest(
@@ -168,6 +206,7 @@ def finish(version: Version) -> None:
     shelf.log.remove(n for n in shelf.log.numbers() if n < commit.receipt.number and n < newest)
     shelf.place.remove(commit.doomed)
     shelf.sums.forget()
+    numbering.forgotten(shelf.place, commit)
     text = json.dumps(
         {**manifests.tree(commit.receipt), "check": commit.receipt.check}, indent=1, sort_keys=True
     )

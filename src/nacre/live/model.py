@@ -11,54 +11,24 @@ from nacre.errors import BadParameter, NeedsRefit, NotFound, UnknownName
 from nacre.estimator import Estimator, bare
 from nacre.evolve.folding import Retain
 from nacre.evolve.forget import Policy
+from nacre.evolve.lineage import Lineage
 from nacre.evolve.runs import Runs, id_of
 from nacre.evolve.spans import span
 from nacre.fitting import Limits
-from nacre.live import running, views
+from nacre.live import epochs, erasing, running, views
 from nacre.live.about import about
+from nacre.live.absorbed import Absorbed as Absorbed
 from nacre.live.checking import Checks, Verified
 from nacre.live.collecting import Collected, collect
-from nacre.live.erasing import origins, receipts
-from nacre.live.numbered import Rows, offset_of
+from nacre.live.erasing import lines_of, made_of, origins, receipts
+from nacre.live.numbered import After, Rows, offset_of, position_of
 from nacre.live.taking import Began, Source, Taken, began, first_fit, news, observed, planned
 from nacre.live.version import Grounds, Shelf, Version, check_same, name, newest, says_of_rows
 from nacre.live.writer import READ, Request, Writer
 from nacre.store import format as stored
 from nacre.store.ledger import Job, Leaf
 from nacre.store.levels import Ledger
-from nacre.store.life import Act, Commit, Frame, Receipt
-
-
-@dataclass(frozen=True)
-class Absorbed:
-    """What became of a source.
-
-    Attributes:
-        version: the number of the commit that it is in; the newest where nothing was new.
-        n_batches, n_rows: that were taken in, rows that were left out included.
-        n_skipped: bad rows that were left out.
-        n_known, n_known_rows: batches and rows that were in the ledger already: they changed
-            nothing.
-        digest: of the sum of all that was absorbed.
-    """
-
-    version: int
-    n_batches: int
-    n_rows: int
-    n_skipped: int
-    n_known: int
-    n_known_rows: int
-    digest: str
-
-    @property
-    def note(self) -> str:
-        """What there is to say of it; empty where all was new."""
-        if not self.n_known_rows:
-            return ""
-        return (
-            f"{self.n_known_rows:,} rows were absorbed before and changed nothing; "
-            "give equal rows an id of their own to count them again"
-        )
+from nacre.store.life import Act, Commit, Frame, Position, Receipt
 
 
 @dataclass(frozen=True)
@@ -114,7 +84,7 @@ class Live:
     def absorb(
         self,
         source: Any,
-        id: str | tuple[str, int] | None = None,
+        id: str | tuple[str, int] | After | None = None,
         time: Any = None,
         principal: str = "",
         *,
@@ -132,7 +102,7 @@ class Live:
                 that the live model had from its first file on; of rows in memory the digest of
                 their content, so equal rows are absorbed once: give them ids to absorb them twice.
                 (stream, offset) of rows that a source has numbered: offsets that were absorbed
-                before are left out.
+                before are left out. `nacre.live.numbered.After` of rows that come next.
             time: when the batches happened; as `nacre.read` has it.
             principal: in whose name they come.
             engine, memory: as in `fit`.
@@ -145,9 +115,9 @@ class Live:
             BadInput: data that cannot be learned from; nothing is changed.
             DiskFull, Unavailable: it may be durable or not; absorbing it again is safe.
         """
-        if isinstance(id, tuple):
+        if isinstance(id, tuple | After):
             numbered = Source(source, None, time, principal, engine, memory)
-            return self._absorbed_run(*offset_of(id), numbered, again)
+            return self._absorbed_run(id, numbered, again)
         wanted = Source(source, id, time, principal, engine, memory)
         if self._writer.version is None:
             with self._writer.busy:
@@ -157,7 +127,8 @@ class Live:
             with self._writer.busy:
                 return self._learned(wanted)
         taken, known = self._taken(wanted)
-        return self._submitted(Request(taken, again=again), known)
+        reading = wanted.reading(self._version.commit.root)
+        return self._submitted(Request(taken, again=again, reading=reading), known)
 
     def fit(
         self,
@@ -189,6 +160,27 @@ class Live:
             first = first_fit(self.learner, source, id, time, principal, **options)
             return self._result(list(self.commit_first(first).recent), [])
 
+    def refresh(self, *, engine: Any = None, memory: int | str | None = None) -> Absorbed:
+        """Begin an epoch: fit anew on all that is in the ledger, and go on under the new frame.
+
+        The sources are read again, as they were read when they were absorbed; each has to have the
+        content that the ledger says. The sum is that of a plain fit on them. What was known before
+        stays as it was `at` its time.
+
+        Args:
+            engine, memory: as in `fit`.
+
+        Raises:
+            NotFound: batches whose sources are gone, or that were rows in memory; they are named,
+                and nothing is changed.
+            Conflict: files that have changed since; nothing is changed.
+            Fenced: somebody else has committed since this one was opened.
+        """
+        with self._writer.busy:
+            version = self._version
+            first = epochs.begun_again(version, engine=engine, memory=memory)
+            return self._result(list(self._epoch(version, first)), [])
+
     def replace(
         self,
         id: str,
@@ -212,7 +204,8 @@ class Live:
         plan = planned(self._face, wanted, self._version.commit.root)
         new = news(plan, wanted, lambda name: None)
         taken = observed(self._face, self._version.grounds.model, new, wanted)
-        return self._submitted(Request(taken, instead=id), [])
+        reading = wanted.reading(self._version.commit.root)
+        return self._submitted(Request(taken, instead=id, reading=reading), [])
 
     def erase(self, ids: str | Sequence[str] = (), *, principal: str | None = None) -> Receipt:
         """Have batches go as if they had never been, with every byte that holds a trace of them.
@@ -227,8 +220,8 @@ class Live:
 
         Raises:
             NotFound: an id or a principal that the ledger does not have.
-            NeedsRefit: the frame was made from some of them (see `origins`), or no batches are kept
-                apart; nothing is changed.
+            NeedsRefit: the frame was made from some of them (see `origins`) and the sources of the
+                others cannot be read again, or no batches are kept apart; nothing is changed.
             Folded: one was folded into a larger sum; nothing is changed.
             Unavailable: the disk failed. Either nothing is changed, or they are in no sum any more
                 and the next that opens the live model removes what is left.
@@ -239,7 +232,13 @@ class Live:
             raise BadParameter(
                 got="nothing to erase", wanted="ids or a principal", do="Name what is to go."
             )
-        version = self._writer.erase(names, principal)
+        with self._writer.busy:
+            version = self._version
+            lines = lines_of(version, names, principal)
+            if made := made_of(version, lines):
+                version = self._erased_anew(version, lines, made)
+            else:
+                version = self._writer.erase(names, principal)
         assert version.commit.receipt is not None
         return version.commit.receipt
 
@@ -253,11 +252,22 @@ class Live:
         return origins(self._version)
 
     def reopen(self) -> None:
-        """Read the store again: what others have committed; a fenced writer may write again."""
+        """Read the store again: what others have committed; a fenced writer may write again.
+
+        Raises:
+            NotFound: it is gone.
+        """
         with self._writer.busy:
             self._shelf.log.settled()
             before = self._writer.version
             version = newest(self._shelf, before.grounds if before is not None else None)
+            if version is None and before is not None:
+                raise NotFound(
+                    got="no commit any more",
+                    wanted=f"version {before.number} or a later one",
+                    do="Restore the live model from a copy.",
+                    where=self._shelf.place.where,
+                )
             self._writer = Writer(self._shelf, version, self._options.retain)
             if version is not None:
                 self._writer.finish_erasure()
@@ -299,17 +309,38 @@ class Live:
 
     @property
     def model(self) -> Any:
-        """The fitted learner of now; it stays as it is when the live model goes on."""
-        return views.fitted(self._version, *views.now(self._version, self._forget))
+        """The fitted learner of now; it stays as it is when the live model goes on.
+
+        What it predicts are lasting numbers of clusters: `cluster_numbers_` has that of each.
+        """
+        return views.model(self._version, self._forget)
 
     @property
     def ledger(self) -> Ledger:
         """What was absorbed: a line for each batch, `find(id)` for one."""
         return self._version.ledger
 
+    def position(self, stream: str) -> Position:
+        """How far a stream was followed: the offset of its next row, and what stands before it."""
+        version = self._writer.version
+        return Position() if version is None else position_of(version.commit, stream)
+
     def history(self) -> Iterator[Act]:
         """What every commit did, from the first on."""
         return views.acts(self._version)
+
+    def lineage(self, since: Any = None) -> Lineage:
+        """Which clusters moved, split, merged, were born or died since a moment; it prints as
+        sentences.
+
+        Args:
+            since: a moment, as `at` takes it; None: when the model began.
+
+        Raises:
+            NeedsRefit: a learner that numbers no clusters.
+            NotFound: nothing had been absorbed by then.
+        """
+        return views.lineage(self._version, self._forget, since)
 
     def about(self) -> dict[str, Any]:
         """All there is to know of it in plain values, as `nacre show --json` has it."""
@@ -413,6 +444,27 @@ class Live:
         self._writer.begin(self._grounds(first.state, first.jobs), first, more)
         return self._version.commit
 
+    def _erased_anew(self, version: Version, lines: Sequence[Leaf], made: Sequence[str]) -> Version:
+        """Erase batches that the frame was made from: another one is made, of the others."""
+        first = epochs.begun_without(version, lines, made)
+        grounds, commit = self._grounds(first.state, first.jobs), version.commit
+        kept: dict[str, Any] = {"readings": commit.readings, "positions": commit.positions}
+        kept |= {"retain": str(self._options.retain or commit.retain)}
+        return self._writer.erase_anew(
+            grounds, first, kept | erasing.anew(version, first, grounds.frame)
+        )
+
+    def _epoch(self, version: Version, first: Began) -> list[Leaf]:
+        """Commit a fit on what a version has absorbed."""
+        commit = version.commit
+        names = "readings", "streams", "positions"
+        more = {name: getattr(commit, name) for name in names}
+        more["retain"] = str(self._options.retain or commit.retain)
+        if not first.taken:
+            more |= running.begun(Policy.of(commit.forget), first)
+        grounds = self._grounds(first.state, first.jobs)
+        return self._writer.begin(grounds, first, more, "epoch")
+
     def _taken(self, source: Source) -> tuple[list[Taken], list[Leaf]]:
         """The new batches of a source as observed, and the lines of those that are known."""
         version = self._version
@@ -428,13 +480,15 @@ class Live:
         lines = (self.ledger.find(name) for name in request.known)
         return self._result(request.lines, [*known, *(line for line in lines if line)])
 
-    def _absorbed_run(self, stream: str, first: int, source: Source, again: bool) -> Absorbed:
+    def _absorbed_run(self, id: tuple[str, int] | After, source: Source, again: bool) -> Absorbed:
         """Absorb numbered rows: those of their offsets that are new, each run of them a batch."""
-        rows = Rows(source.data)
-        stop = first + len(rows)
+        rows, (stream, first) = Rows(source.data), offset_of(id)
+        after, stop = id if isinstance(id, After) else None, first + len(rows)
         while True:
             version = self._writer.version
             runs = Runs() if version is None else version.runs(stream)
+            if after is not None:
+                after.check(self.position(stream), runs, self._shelf.place.where)
             _, parts, n_known = runs.add(first, stop)
             some = [
                 source.of_run(id_of(stream, start), rows.run(start - first, end - first))
@@ -442,24 +496,26 @@ class Live:
             ]
             if version is not None and version.keeps_leaves:
                 taken = [one for part in some for one in self._taken(part)[0]]
-                request = Request(taken, again=again)
+                request = Request(taken, again=again, after=after)
                 done = self._submitted(request, [])
             else:
-                streams = []
+                then: list[dict[str, Any]] = []
                 for start, end in parts:
                     runs = runs.add(start, end)[0]
-                    streams.append({stream: runs.deltas})
-                done, request = self._in_turn(version, some, streams)
+                    then.append({"streams": {stream: runs.deltas}})
+                    if after is not None:
+                        then[-1]["positions"] = {stream: after.until(len(rows))}
+                done, request = self._in_turn(version, some, then)
             if not request.overtaken:
                 return replace(done, n_known_rows=n_known)
 
     def _in_turn(
-        self, version: Version | None, some: list[Source], streams: list[dict[str, tuple[int, ...]]]
+        self, version: Version | None, some: list[Source], then: list[dict[str, Any]]
     ) -> tuple[Absorbed, Request]:
         """The same where the frame moves, or where there is none yet.
 
         Args:
-            streams: after each of them.
+            then: what of streams is known after each of them, by field of the commit.
         """
         with self._writer.busy:
             request = Request([])
@@ -467,8 +523,8 @@ class Live:
             if request.overtaken or not some:
                 return self._result([], []), request
             if version is None:
-                return self._begun(some[0], streams=streams[0]), request
-            lines = self._learned_all(some, streams)
+                return self._begun(some[0], **then[0]), request
+            lines = self._learned_all(some, then)
             return self._result(lines, []), request
 
     def _grounds(self, state: State, jobs: tuple[Job, ...]) -> Grounds:
@@ -487,19 +543,22 @@ class Live:
         lines = []
         if new.plan is not None:
             state, clock = running.learned(self._face, version, new)
-            lines = self._writer.learn(new.lines(source.principal), state, clock=clock)
+            reading = source.reading(version.commit.root)
+            lines = self._writer.learn(
+                new.lines(source.principal), state, reading=reading, clock=clock
+            )
         return self._result(lines, new.known)
 
-    def _learned_all(
-        self, some: list[Source], streams: list[dict[str, tuple[int, ...]]]
-    ) -> list[Leaf]:
+    def _learned_all(self, some: list[Source], then: list[dict[str, Any]]) -> list[Leaf]:
         """Absorb some runs into a running model, one commit for each."""
         lines = []
-        for source, after in zip(some, streams, strict=True):
+        for source, after in zip(some, then, strict=True):
             version = self._version
             new = news(planned(self._face, source, ""), source, version.ledger.find)
             state, clock = running.learned(self._face, version, new)
-            more = {"clock": clock, "streams": {**version.commit.streams, **after}}
+            held = version.commit
+            more: dict[str, Any] = {"clock": clock}
+            more |= {name: {**getattr(held, name), **add} for name, add in after.items()}
             lines += self._writer.learn(new.lines(source.principal), state, **more)
         return lines
 

@@ -18,7 +18,7 @@ from nacre.store.manifest import NAME
 from nacre.store.manifest import read as read_manifest
 from nacre.store.place import Place, is_local
 
-FOLDERS = {COMMITS, "blobs", "cache"}
+FOLDERS = {COMMITS, "blobs", "cache", "numbers"}
 
 
 def kept_in(where: str) -> Any:

@@ -4,10 +4,12 @@ said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from nacre import record
@@ -16,18 +18,23 @@ from nacre.contract import Model, State, Summary
 from nacre.errors import BadInput, BadParameter, Conflict
 from nacre.estimator import Estimator, bare
 from nacre.evolve.runs import check_named
-from nacre.fitting import Limits, fit_plan, leaves_of
+from nacre.fitting import Fitted, Limits, fit_plan, leaves_of
 from nacre.live.tombs import check_name
 from nacre.record import Record, Seen
 from nacre.source.memory import is_paths
 from nacre.source.part import part_of_shards
-from nacre.source.paths import root_of
+from nacre.source.paths import files_of, root_of
 from nacre.source.plan import RowPlan, content
 from nacre.source.read import Read, plan_of
 from nacre.store import format as stored
 from nacre.store.ledger import Job, Leaf
+from nacre.store.life import Reading
 from nacre.store.local import placed
 
+TOLD = (  # of files, that they have to be told again
+    *("columns", "weight", "y", "dtype", "bad", "shard_rows", "schema"),
+    *("delimiter", "header", "image_size", "image_mode"),
+)
 MOST_TEXT = 4096  # bytes of an id or a principal: a page of the ledger has room for 128 of each
 
 
@@ -98,6 +105,28 @@ class Source:
         asked = self.read("")
         return root_of(asked.data, asked.root) if is_paths(asked.data) else ""
 
+    def reading(self, root: str) -> Reading | None:
+        """How it is read; None for rows in memory, and for files that have no common root.
+
+        Args:
+            root: that of the live model.
+        """
+        if not is_paths(self.data.data if isinstance(self.data, Read) else self.data):
+            return None
+        asked = self.read(root)
+        usual = {field.name: field.default for field in fields(Read)}
+        told = {name: getattr(asked, name) for name in TOLD}
+        told = {name: value for name, value in told.items() if value != usual[name]}
+        if isinstance(asked.time, str):
+            told["time"] = asked.time
+        text = json.dumps(told, sort_keys=True)
+        if asked.id is not None:
+            (file,) = files_of(asked.data).values()
+            path = file.where if file.system else os.path.abspath(file.path)
+            return Reading(0, path, text, alone=True)
+        folder = root_of(asked.data, asked.root)
+        return Reading(0, folder, text) if folder else None
+
 
 @dataclass(frozen=True, eq=False)
 class Taken:
@@ -123,6 +152,9 @@ class Began:
         taken: the same with what they said; empty where batches are not kept apart.
         root: what ids of files are relative to.
         jobs: what made it.
+        reading: how its files were read.
+        buried: what is left of batches that were erased.
+        erased: those that this fit is to be without.
     """
 
     state: State
@@ -130,6 +162,9 @@ class Began:
     taken: list[Taken]
     root: str
     jobs: tuple[Job, ...]
+    reading: Reading | None = None
+    buried: tuple[Leaf, ...] = ()
+    erased: tuple[Leaf, ...] = ()
 
 
 def began(learner: Estimator, source: Source, *, limits: Limits, start: State | None) -> Began:
@@ -144,22 +179,33 @@ def began(learner: Estimator, source: Source, *, limits: Limits, start: State | 
     asked = source.read("")
     plan = plan_of(asked, takes=learner.takes, more=True)
     contents = Contents(plan, source)
-    kept: dict[str, Summary] = {}
-    options: dict[str, Any] = {"leaves": kept.__setitem__} if leaves else {}
-    with contents.looking(plan.ids):
-        done = fit_plan(
-            learner,
-            plan,
-            engine=source.engine,
-            memory=source.memory,
-            limits=limits,
-            start=start,
-            **options,
-        )
+    options = {"engine": source.engine, "memory": source.memory}
+    done, kept = fitted_on(learner, plan, [contents], limits=limits, start=start, **options)
     made = record.fitted(learner, plan, (), done, start)
     lines = list(_lines(plan, contents, source.principal))
-    taken = [_taken(leaf, kept[leaf.id]) for leaf in lines] if leaves else []
-    return Began(done.state, lines, taken, source.root, tuple(map(placed, made.jobs)))
+    taken = [taken_as(leaf, kept[leaf.id]) for leaf in lines] if leaves else []
+    jobs = tuple(map(placed, made.jobs))
+    return Began(done.state, lines, taken, source.root, jobs, source.reading(""))
+
+
+def fitted_on(
+    learner: Estimator, plan: RowPlan, contents: Sequence[Contents], **options: Any
+) -> tuple[Fitted, dict[str, Summary]]:
+    """A fit, and what each batch says, where batches are kept apart; files are hashed beside it.
+
+    Args:
+        learner: bare.
+        contents: of the batches.
+        options: of the fit.
+    """
+    kept: dict[str, Summary] = {}
+    if keeps_leaves(learner):
+        options["leaves"] = kept.__setitem__
+    with ExitStack() as looking:
+        for some in contents:
+            looking.enter_context(some.looking(some.plan.ids))
+        done = fit_plan(learner, plan, **options)
+    return done, kept
 
 
 def first_fit(
@@ -251,7 +297,7 @@ def observed(face: Estimator, model: Model, new: News, source: Source) -> list[T
     assert plan is not None
     with new.contents.looking(plan.ids):
         told = dict(leaves_of(face, plan, model, engine=source.engine, memory=source.memory))
-    return [_taken(leaf, told[leaf.id]) for leaf in new.lines(source.principal)]
+    return [taken_as(leaf, told[leaf.id]) for leaf in new.lines(source.principal)]
 
 
 class Contents:
@@ -339,6 +385,7 @@ def _lines(plan: RowPlan, contents: Contents, principal: str) -> Iterator[Leaf]:
         yield Leaf(name, last, first, reader.n_rows, 0, found, absorbed=0, principal=principal)
 
 
-def _taken(leaf: Leaf, summary: Summary) -> Taken:
+def taken_as(leaf: Leaf, summary: Summary) -> Taken:
+    """A batch with what it said."""
     leaf = replace(leaf, n_skipped=int(summary.n_skipped))
     return Taken(leaf, summary, stored.to_bytes(summary))

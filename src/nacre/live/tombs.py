@@ -39,11 +39,14 @@ def check_name(id: str) -> None:
         )
 
 
+def tomb_of(line: Leaf, now: int) -> Leaf:
+    """What is left of a line that is erased at a moment."""
+    return Leaf(line.id, 0, 0, 0, 0, line.content, absorbed=line.absorbed, ended=now)
+
+
 def tombs(lines: Sequence[Leaf], now: int) -> list[Leaf]:
     """What is left of batches: that there was one of this id and this content."""
-    found = [
-        Leaf(line.id, 0, 0, 0, 0, line.content, absorbed=line.absorbed, ended=now) for line in lines
-    ]
+    found = [tomb_of(line, now) for line in lines]
     contents = sorted({line.content for line in lines})
     return found + [
         Leaf(TOMB + content, 0, 0, 0, 0, content, absorbed=now + at, ended=now + at)

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.contract import State
-from nacre.errors import NotFound
+from nacre.errors import NeedsRefit, NotFound
 from nacre.estimator import Estimator
 from nacre.evolve.covered import Covered
 from nacre.evolve.forget import Policy
 from nacre.evolve.leaves import Leaves
+from nacre.evolve.lineage import Lineage
 from nacre.evolve.spans import moment, span
+from nacre.live import numbering
 from nacre.live.packing import acts_of
 from nacre.live.taking import face_of
 from nacre.live.version import Grounds, Version, opened
 from nacre.source.times import nanoseconds
-from nacre.store.life import Act
+from nacre.store.life import BEGINNINGS, Act
 
 
 @functools.lru_cache(maxsize=64)
@@ -35,6 +37,29 @@ def fitted(version: Version, state: State, covered: Covered | None = None) -> An
     return learner
 
 
+def model(version: Version, forget: Policy) -> Any:
+    """See Live.model."""
+    face = fitted(version, *now(version, forget))
+    return numbering.named(face, numbering.of_now(version, face))
+
+
+def lineage(version: Version, forget: Policy, since: Any) -> Lineage:
+    """See Live.lineage."""
+    new = model(version, forget)
+    if not numbering.has_clusters(new):
+        raise NeedsRefit(
+            got="the lineage of a learner that numbers no clusters",
+            wanted="Micro(KMeans(...)) or KMeans, alone or as the last stage",
+            do="history() says what every commit did.",
+        )
+    if since is None:
+        begun = [act.moment for act in acts(version) if act.what in BEGINNINGS]
+        old = at(version, max(begun[-1], version.commit.since))
+    else:
+        old = at(version, since)
+    return numbering.compared(old, new)
+
+
 def now(version: Version, forget: Policy) -> tuple[State, Covered | None]:
     """What is known under a policy, and of which batches."""
     if forget.what == "never" or not version.keeps_leaves:
@@ -47,23 +72,32 @@ def window(version: Version, length: str | int, until: Any) -> Any:
     """See Live.window."""
     ns = span(length) if isinstance(length, str) else length
     end = None if until is None else nanoseconds(until)
-    return _of(version, version.leaves.window(ns, end), f"the window of {length}")
+    return _numbered(
+        version, _of(version, version.leaves.window(ns, end), f"the window of {length}")
+    )
 
 
 def as_of(version: Version, time: Any) -> Any:
     """See Live.as_of."""
     ns = nanoseconds(time)
-    return _of(version, version.leaves.as_of(ns), f"the time up to {moment(ns)}")
+    return _numbered(
+        version, _of(version, version.leaves.as_of(ns), f"the time up to {moment(ns)}")
+    )
 
 
 def at(version: Version, when: Any) -> Any:
     """See Live.at."""
     ns = nanoseconds(when)
-    if version.keeps_leaves:
-        return _of(version, version.leaves.alive_at(ns), f"the moment {moment(ns)}")
+    if version.keeps_leaves and ns >= version.commit.since:
+        face = _of(version, version.leaves.alive_at(ns), f"the moment {moment(ns)}")
+        return numbering.named(face, numbering.of_past(version, ns, face))
     act = newest_before(version, ns)
     there = opened(version.shelf, act.number, version.grounds)
-    return fitted(there, there.state, _of_running(there))
+    return _numbered(there, fitted(there, there.state, there.covered or _of_running(there)))
+
+
+def _numbered(version: Version, face: Any) -> Any:
+    return numbering.named(face, numbering.of(version, face))
 
 
 def acts(version: Version) -> Iterator[Act]:

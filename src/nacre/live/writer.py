@@ -22,8 +22,11 @@ from nacre.errors import BadInput, DiskFull, Fenced, NacreError, NotFound, Unava
 from nacre.evolve.folding import Retain
 from nacre.evolve.leaves import Leaves
 from nacre.evolve.runs import Runs, of_id
-from nacre.live.erasing import erased, finish, lines_of
+from nacre.live import numbering
+from nacre.live.erasing import erased, finish, lines_of, without_runs
+from nacre.live.numbered import After, position_of
 from nacre.live.packing import Packed, at_rest, folded
+from nacre.live.reading import longer
 from nacre.live.taking import Began, Taken, same_content
 from nacre.live.tombs import check_not_erased, is_tomb
 from nacre.live.version import Grounds, Shelf, Version, blob
@@ -32,7 +35,7 @@ from nacre.store import life
 from nacre.store.commits import SEGMENT, name_of
 from nacre.store.ledger import Leaf, Lies
 from nacre.store.levels import Ledger
-from nacre.store.life import Act, Commit
+from nacre.store.life import Act, Commit, Position, Reading
 
 MOST_INLINE = 1 << 20  # bytes of a leaf that stands in its commit; a larger one is a blob
 MOST_AT_ONCE = 1_024  # requests in one commit
@@ -49,6 +52,8 @@ class Request:
         taken: batches.
         instead: id of the batch whose place the one that was taken gets; None for new ones.
         again: whether erased ones may come back.
+        after: the batch is what comes next of a stream.
+        reading: how the files of it were read.
         known: ids that turned out to be in the ledger.
         lines: what stands in the ledger now.
         overtaken: another thread has absorbed some of its offsets meanwhile; nothing was changed.
@@ -59,6 +64,8 @@ class Request:
     taken: Sequence[Taken]
     instead: str | None = None
     again: bool = False
+    after: After | None = None
+    reading: Reading | None = None
     known: list[str] = field(default_factory=list)
     lines: list[Leaf] = field(default_factory=list)
     overtaken: bool = False
@@ -161,7 +168,14 @@ class Writer:
         told = leaves.total()
         what = "replace" if news.ended else "absorb"
         streams = {name: runs.deltas for name, runs in news.streams.items()}
-        more = {"streams": {**version.commit.streams, **streams}} if streams else {}
+        more: dict[str, Any] = {}
+        if streams:
+            more["streams"] = {**version.commit.streams, **streams}
+        if news.positions:
+            more["positions"] = {**version.commit.positions, **news.positions}
+        for request in group:
+            before = more.get("readings", version.commit.readings)
+            more["readings"] = longer(before, request.reading, request.lines)
         step = Step(what, lines, told, datas, news.ended, more)
         after = self._next(version, step, leaves)
         for request in group:
@@ -183,11 +197,15 @@ class Writer:
             lines.append(replace(taken.leaf, lies=lies))
         return lines, inline
 
-    def begin(self, grounds: Grounds, first: Began, more: Mapping[str, Any]) -> list[Leaf]:
+    def begin(
+        self, grounds: Grounds, first: Began, more: Mapping[str, Any], what: str = "begin"
+    ) -> list[Leaf]:
         """Commit a fit: the ledger begins anew with its batches, the history goes on.
 
         Args:
+            first: lines that say when they were absorbed keep that.
             more: other fields of the commit.
+            what: as in Act.
 
         Raises:
             Fenced: somebody else has committed meanwhile.
@@ -195,7 +213,9 @@ class Writer:
         now, before = self._moment(), self.version and self.version.commit
         number = before.act.number + 1 if before else 1
         rest = Packed((), before.history, (), before.acts) if before else Packed((), ())
-        dated = [replace(line, absorbed=now + at) for at, line in enumerate(first.lines)]
+        dated = [
+            replace(line, absorbed=line.absorbed or now + at) for at, line in enumerate(first.lines)
+        ]
         told = first.state.told
         if first.taken:
             fresh = zip(first.taken, dated, strict=True)
@@ -204,15 +224,21 @@ class Writer:
         else:
             lines, datas = dated, [stored.to_bytes(first.state)]
             (running,) = life.laid(name_of(number), datas)
+        act = self._act(number, what, first.erased or lines, told)
+        known: dict[str, Any] = {
+            "retain": str(self.retain or Retain()),
+            "readings": longer((), first.reading, lines),
+        }
+        act = replace(act, moment=max(act.moment, now))
         commit = Commit(
-            self._act(number, "begin", lines, told),
+            act,
             grounds.frame,
             first.root,
             *_counts(len(lines), told),
             running=running,
-            recent=tuple(lines),
-            retain=str(self.retain or Retain()),
-            **more,
+            recent=(*first.buried, *lines),
+            since=0 if what == "begin" else act.moment,
+            **(known | {**more}),
         )
         if commit.frame.made_until:
             frame = replace(commit.frame, made_until=lines[-1].absorbed)
@@ -220,17 +246,42 @@ class Writer:
             commit = replace(commit, frame=frame)
         if number % SEGMENT == 0:
             rest = at_rest(self.shelf, rest)
-        commit = replace(commit, history=rest.history, acts=(*rest.acts, commit.act))
+        table = numbering.begun(self.version, number, grounds, first.state)
+        commit = replace(
+            commit,
+            numbering=numbering.keep(self.shelf, number, table),
+            history=rest.history,
+            acts=(*rest.acts, commit.act),
+        )
         self.version = self._append(commit, grounds, datas)
         return lines
 
-    def learn(self, fresh: Sequence[Leaf], state: State, **more: Any) -> list[Leaf]:
+    def unite(self, grounds: Grounds, lines: Sequence[Leaf], note: str, **more: Any) -> None:
+        """The first commit of a place: lines whose leaves lie in blobs there.
+
+        Args:
+            note: where they come from.
+            more: other fields of the commit.
+        """
+        ledger = Ledger(self.shelf.place, Ledger(self.shelf.place, (), lines).merged())
+        leaves = Leaves.of(ledger, self.shelf.summary, self.shelf.sums, more["folds"])
+        told, alive = leaves.total(), list(ledger.alive())
+        act = replace(self._act(1, "merge", alive, told), moment=self._moment(), note=note)
+        counts = _counts(len(alive), told)
+        commit = Commit(
+            act, grounds.frame, more.pop("root"), *counts, segments=ledger.segments, **more
+        )
+        self.version = self._append(replace(commit, acts=(act,)), grounds, ())
+
+    def learn(
+        self, fresh: Sequence[Leaf], state: State, reading: Reading | None = None, **more: Any
+    ) -> list[Leaf]:
         """Commit the next state of a running model; call it while `busy` is held."""
         version, now = self._known(), self._moment()
         lines = [replace(line, absorbed=now + at) for at, line in enumerate(fresh)]
         data = stored.to_bytes(state)
         (running,) = life.laid(name_of(version.number + 1), [data])
-        more["running"] = running
+        more |= {"running": running, "readings": longer(version.commit.readings, reading, lines)}
         self.version = self._next(version, Step("absorb", lines, state.told, [data], (), more))
         return lines
 
@@ -250,9 +301,11 @@ class Writer:
             number = version.number + 1
             act = replace(self._act(number, "erase", found.lines, found.told), moment=now)
             counts: Any = _counts(version.commit.n_batches - len(lines), found.told)
+            table = numbering.erased(version, number, found.told)
             commit = replace(
                 version.commit,
                 act=act,
+                numbering=numbering.keep(self.shelf, number, table),
                 recent=(),
                 segments=found.rest.segments,
                 history=found.rest.history,
@@ -264,10 +317,19 @@ class Writer:
             )
             after = self._append(commit, version.grounds, ())
             after.__dict__.update(told=found.told)
-            self.version, self.unfinished = after, True
-            finish(after)
-            self.unfinished = False
-            return after
+            return self._finished(after)
+
+    def erase_anew(self, grounds: Grounds, first: Began, more: Mapping[str, Any]) -> Version:
+        """Commit a fit without some batches, then remove every trace of them; see `begin`."""
+        with self.busy:
+            self.begin(grounds, first, more, "erase")
+            return self._finished(self._known())
+
+    def _finished(self, after: Version) -> Version:
+        self.version, self.unfinished = after, True
+        finish(after)
+        self.unfinished = False
+        return after
 
     def finish_erasure(self) -> None:
         """Finish what a crash has left of an erasure; say so where it cannot be done."""
@@ -303,6 +365,7 @@ class Writer:
         if leaves is not None:
             leaves = leaves.put(*rest.moved)
         act = self._act(number, step.what, step.lines, told)
+        looks = self.epoch == 0 or number % SEGMENT == 0
         n_batches = before.n_batches + len(step.lines) - len(step.ended)
         counts = dict(zip(COUNTED, _counts(n_batches, told), strict=True))
         commit = replace(
@@ -313,6 +376,7 @@ class Writer:
             history=rest.history,
             acts=(*rest.acts, act),
             retain=str(retain),
+            numbering=numbering.carried(version, number, looks=looks),
             doomed=before.doomed if self.unfinished else (),
             receipt=before.receipt if self.unfinished else None,
             **{**counts, **more},
@@ -391,7 +455,7 @@ class News:
     Attributes:
         fresh: batches.
         ended: lines whose place they take.
-        streams: the offsets of streams after it.
+        streams: the offsets of streams after it; positions: how far they were followed.
     """
 
     def __init__(self, version: Version) -> None:
@@ -399,6 +463,7 @@ class News:
         self.fresh: list[Taken] = []
         self.ended: list[Leaf] = []
         self.streams: dict[str, Runs] = {}
+        self.positions: dict[str, Position] = {}
         self._lines: dict[str, Leaf] = {}
 
     def take(self, request: Request, now: int) -> None:
@@ -408,11 +473,14 @@ class News:
             Conflict: an id that the ledger has with other content.
             NotFound: no batch whose place could be taken.
             Folded: that batch is part of a larger sum.
+            Erased: what would take its place was erased.
             Fenced: the model has begun anew since the batches were observed.
         """
         self._check_base(request)
         if request.instead is not None:
             new = self._instead(request, request.instead, now)
+        elif request.after is not None:
+            new = self._next(request, request.after)
         else:
             new = self._added(request)
         for taken in new:
@@ -443,10 +511,19 @@ class News:
         if new.leaf.content == old.content:
             request.known.append(old.id)
             return []
+        check_not_erased(self.version.ledger, id, new.leaf.content)
         if old.lies is None and (fold := self.version.leaves.fold_of(old)):
             fold.refuse(f"the batch {id!r}")
         self.ended.append(replace(old, ended=now))
         return [new]
+
+    def _next(self, request: Request, after: After) -> list[Taken]:
+        stands = self.positions.get(after.stream, position_of(self.version.commit, after.stream))
+        runs = self.streams.get(after.stream) or self.version.runs(after.stream)
+        after.check(stands, runs, self.version.shelf.place.where)
+        new = self._added(request)
+        self.positions[after.stream] = after.until(sum(one.leaf.n_rows for one in new))
+        return new
 
     def _added(self, request: Request) -> list[Taken]:
         fresh, known, streams = [], [], dict(self.streams)
@@ -470,17 +547,6 @@ class News:
         request.known += known
         self.streams = streams
         return fresh
-
-
-def without_runs(version: Version, lines: Sequence[Leaf]) -> dict[str, tuple[int, ...]]:
-    """The offsets of streams that are left without some lines."""
-    streams = dict(version.commit.streams)
-    for line in lines:
-        if run := of_id(line.id):
-            stream, first = run
-            gone = Runs.of([(first, first + line.n_rows)])
-            streams[stream] = (Runs.of_deltas(streams[stream]) - gone).deltas
-    return {stream: deltas for stream, deltas in streams.items() if deltas}
 
 
 def _together(waiting: Sequence[Request]) -> list[Request]:

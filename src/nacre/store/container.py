@@ -302,8 +302,11 @@ def tensors_of(payload: memoryview) -> dict[str, Tensor]:
     return tensors
 
 
+_ENTRY = {"dtype", "shape", "data_offsets"}
+
+
 def _tensor(name: str, entry: Any, start: int) -> Tensor:
-    if type(entry) is dict and entry.keys() == {"dtype", "shape", "data_offsets"}:
+    if type(entry) is dict and entry.keys() == _ENTRY:
         dtype, shape, lies = entry["dtype"], entry["shape"], entry["data_offsets"]
         width = WIDTHS.get(dtype, 0) if type(dtype) is str else 0
         if width and counts(shape, width) and counts(lies, 0) and len(lies) == 2:

@@ -34,8 +34,8 @@ def describe(model: str | os.PathLike[str] | Any) -> dict[str, Any]:
         n_batches: in the model; ledger: of each that is listed id, time, origin, n_rows, n_skipped,
             content, n_bytes, note.
         path, saved, n_bytes: where it is, since when (UTC), what it takes on disk; None if unsaved.
-        life: of a live model version, n_ended, forget, retain, n_bytes_of_leaves, streams; else
-            None.
+        life: of a live model version, n_ended, forget, retain, n_bytes_of_leaves, streams,
+            positions; else None.
 
     Raises:
         NotFound, CorruptState, NewerFormat, Unavailable: as `nacre.load`.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from nacre.store.container import corrupt, newer, parsed, shown
 from nacre.store.ledger import Count, Digest, Job, Leaf, Lies, Sha256
 
 FORMAT = 1
+BEGINNINGS = ("begin", "merge", "epoch")  # acts after which batches are under another frame
 MOST_TEXT = 64 << 20  # bytes of JSON
 _OPENING = b'{\n"commit": {'
 _CLOSING = re.compile(rb'\n"nacre_format": ([0-9]{1,9}),\n"sha256": "([0-9a-f]{64})"\n\}\n')
@@ -68,7 +70,7 @@ class Act:
     Attributes:
         number: of the commit.
         moment: ns since 1970.
-        what: "begin", "absorb", "replace", "erase" or "merge".
+        what: "begin", "absorb", "replace", "erase", "merge" or "epoch".
         note: which batch, where it was one.
         n_batches, n_rows, n_skipped: that it took in; a running model counts them in its sum.
         writer: who committed; epoch: how many writers there have been.
@@ -77,7 +79,7 @@ class Act:
 
     number: Count
     moment: Count
-    what: Annotated[str, "begin|absorb|replace|erase|merge"]
+    what: Annotated[str, "begin|absorb|replace|erase|merge|epoch"]
     note: str
     n_batches: Count
     n_rows: Count
@@ -137,6 +139,57 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Position:
+    """How far a stream was followed.
+
+    Attributes:
+        offset: of the row that comes next.
+        mark: what stands before it in the stream, in the words of its source; empty at the begin.
+    """
+
+    offset: Count = 0
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """The lasting numbers of clusters: of the newest model of which they were asked for.
+
+    Attributes:
+        number: of the commit that the model is of.
+        numbers: of its clusters, in the order that the model has them.
+        following: the least that no cluster ever had.
+        scale: how wide the clusters are.
+        n_columns: of their centres.
+        centres: where those lie, float64, row by row.
+    """
+
+    number: Count
+    numbers: tuple[Count, ...]
+    following: Count
+    scale: float
+    n_columns: Count
+    centres: Lies
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read.
+
+    Attributes:
+        since: of batches that were absorbed from this moment on, ns since 1970.
+        root: the folder that their ids are relative to; of a file `alone` its own path.
+        told: to nacre.read, and not as it is by itself: JSON.
+        alone: one file, under an id that it was given.
+    """
+
+    since: Count
+    root: str
+    told: str
+    alone: bool = False
+
+
+@dataclass(frozen=True)
 class Commit:
     """All there is to know of a live model at one number.
 
@@ -151,9 +204,13 @@ class Commit:
         retain: how many leaves are kept apart.
         folds: sums of older ones.
         streams: of numbered sources which offsets were absorbed, as evolve/runs.py has them.
+        positions: of streams that are followed how far that was.
         doomed: objects that are to be removed, and so are all commits before this one: they hold
             what was erased. Whoever opens it first finishes that.
         receipt: of the erasure that this commit is.
+        since: the moment of the commit that the frame came with; 0: of the first batches.
+        readings: how files were read, the first ones first.
+        numbering: what its clusters are called, where the learner has any.
         segments: lines of the ledger until the last checkpoint.
         recent: lines since then; they take the place of older ones of the same batch.
         history: acts until the last checkpoint, in blobs.
@@ -173,45 +230,64 @@ class Commit:
     retain: str = "all"
     folds: tuple[Fold, ...] = ()
     streams: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    positions: Mapping[str, Position] = field(default_factory=dict)
     doomed: tuple[str, ...] = ()
     receipt: Receipt | None = None
+    since: Count = 0
+    readings: tuple[Reading, ...] = ()
+    numbering: Numbering | None = None
     segments: tuple[Named, ...] = ()
     recent: tuple[Leaf, ...] = ()
     history: tuple[Named, ...] = ()
     acts: tuple[Act, ...] = ()
 
 
-manifests.known(Fold, Named, Kept, Act, Frame, Receipt, Commit)
+manifests.known(Fold, Named, Kept, Act, Frame, Receipt, Position, Numbering, Reading, Commit)
+_NAMES = sorted(manifests.names(Commit))
 
 
 @dataclass
 class Spelling:
-    """Spells commits; lines that were spelled before are not spelled again.
+    """Spells commits; what was spelled in the one before is not spelled again.
 
     Attributes:
         lines: id of a value -> the value and its text.
+        lists: name of a field -> its items and their texts.
     """
 
     lines: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    lists: dict[str, tuple[tuple[Any, ...], list[str]]] = field(default_factory=dict)
 
     def text(self, commit: Commit) -> bytes:
         """The one text of a commit: keys sorted, items of lists on lines of their own."""
         kept: dict[int, tuple[Any, str]] = {}
         parts = []
-        for name in sorted(manifests.names(Commit)):
+        for name in _NAMES:
             value = getattr(commit, name)
-            parts.append(f'\n"{name}": {self._value(value, kept)}')
+            if isinstance(value, tuple) and value:
+                text = "[\n" + ",\n".join(self._items(name, value, kept)) + "\n]"
+            else:
+                text = self._line(value, kept)
+            parts.append(f'\n"{name}": {text}')
         self.lines = kept
-        text = f'{{\n"commit": {{{",".join(parts)}\n}},\n"nacre_format": {FORMAT},\n'.encode()
-        return text + f'"sha256": "{hashlib.sha256(text).hexdigest()}"\n}}\n'.encode()
+        whole = f'{{\n"commit": {{{",".join(parts)}\n}},\n"nacre_format": {FORMAT},\n'.encode()
+        return whole + f'"sha256": "{hashlib.sha256(whole).hexdigest()}"\n}}\n'.encode()
 
-    def _value(self, value: Any, kept: dict[int, tuple[Any, str]]) -> str:
-        if isinstance(value, tuple) and value:
-            return "[\n" + ",\n".join([self._line(item, kept) for item in value]) + "\n]"
-        return self._line(value, kept)
+    def _items(
+        self, name: str, items: tuple[Any, ...], kept: dict[int, tuple[Any, str]]
+    ) -> list[str]:
+        """The texts of a list: as a rule it is the one before with items behind it."""
+        before, texts = self.lists.get(name, ((), []))
+        if len(before) <= len(items) and all(map(operator.is_, before, items)):
+            found = texts + [self._line(item, kept) for item in items[len(before) :]]
+        else:
+            known = dict(zip(map(id, before), texts, strict=True))  # `before` holds them: ids stand
+            found = [known.get(id(item)) or self._line(item, kept) for item in items]
+        self.lists[name] = items, found
+        return found
 
     def _line(self, value: Any, kept: dict[int, tuple[Any, str]]) -> str:
-        known = self.lines.get(id(value))
+        known = self.lines.get(id(value)) or kept.get(id(value))
         if known is None or known[0] is not value:
             known = (value, _JSON.encode(manifests.tree(value)))
         if not isinstance(value, str | int | float):

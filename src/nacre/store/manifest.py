@@ -36,6 +36,7 @@ _CLOSING = re.compile(rb'\n"nacre_format": ([0-9]{1,9}),\n"sha256": "([0-9a-f]{6
 _N_CLOSING = 200  # bytes in which it lies
 _WIDEST = 1 << 63
 _JSON = json.JSONEncoder(sort_keys=True, allow_nan=False)
+_PLAIN = frozenset((str, int, float, bool, NoneType))  # nothing to look into
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ def spelled(manifest: Manifest) -> bytes:
 
 def tree(value: Any) -> Tree:
     """The JSON of a value: dataclasses on the list as objects, tuples as lists."""
+    if type(value) in _PLAIN:
+        return value
     if names := _FIELDS.get(type(value)):
         return {name: tree(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):

@@ -42,7 +42,7 @@ from nacre.forms import is_sparse
 from nacre.kernel import manhattan, sparse, truth
 from nacre.kernel.assign import Assigned, assign_sums
 from nacre.kernel.seeding import greedy_seeds
-from nacre.kinds import LEAST, SUM, Rows, of
+from nacre.kinds import SUM, Rows, of
 from nacre.learn.cluster import counting, explain, medians, parallel
 from nacre.learn.cluster.counting import MicroCentres
 from nacre.learn.cluster.curve import K_MAX, Curve, k_curve
@@ -58,7 +58,7 @@ from nacre.learn.cluster.metric import (
     unit_rows,
 )
 from nacre.learn.cluster.parallel import Candidates
-from nacre.learn.cluster.repair import N_FAR, far_rows
+from nacre.learn.cluster.repair import FARTHEST, far_rows
 from nacre.learn.cluster.sampled import Sample, Seeding, by_value, mean_of, sampled
 from nacre.learn.cluster.steps import gain, labels_of, moved, noise, unswung
 
@@ -131,7 +131,7 @@ class Lloyd(Summary):
     weights: Array = of(SUM)
     sums: Array = of(SUM)
     errors: Array = of(SUM)
-    far: Rows = of(LEAST(N_FAR))
+    far: Rows = of(FARTHEST)
 
 
 @dataclass(eq=False, repr=False)

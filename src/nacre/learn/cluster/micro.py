@@ -208,6 +208,26 @@ class Micro(
         fitted = clustered(self.inner, grains, model.centres.dtype, told.n_rows)
         return replace(cast(Micros, model), inner=fitted)
 
+    def carry(self, told: Any, old: Any, new: Any) -> Summary:
+        """The old cells as weighted rows among the new ones, each with the error it had.
+
+        No weight and no error within cells is lost; rows of one old cell stay together.
+        """
+        if old.base == new.base:
+            return cast(Summary, told)
+        require(isinstance(new, Micros), "new", type(new).__name__, "micro-centres that stand")
+        one: KeyedMoments = told.cells
+        if not len(one.keys):
+            return cast(Summary, replace(told, base=new.base))
+        as_rows = Batch(one.mean.astype(new.centres.dtype), weight=one.n)
+        rows, there = placed(new.metric, as_rows)
+        labels = nearest(rows.X, new.centres, new.shift).labels
+        found = KeyedMoments(*cells.moments(rows.X, rows.weight, labels, new.centres))
+        errors = one.m2 if there is None else one.m2[there]
+        within = np.bincount(labels, errors, len(new.centres))[found.keys]
+        moved = replace(found, m2=found.m2 + within)
+        return cast(Summary, replace(told, base=new.base, cells=moved))
+
     def answer(self, model: Any, batch: Batch, want: Sequence[str]) -> dict[str, Array]:
         """predict: (n,) int32, the nearest centre; transform: (n, k) distances to all."""
         columns: dict[str, Array] = self.inner.answer(model.inner, batch, want)

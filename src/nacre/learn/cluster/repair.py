@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nacre.canon import hash01
 from nacre.contract import Array, Batch
-from nacre.kinds import Rows
+from nacre.kinds import LEAST, Rows
 from nacre.learn.cluster.metric import dense
 
 N_FAR = 32  # far rows kept for the repair; beyond, the worst clusters are split
+FARTHEST = replace(LEAST(N_FAR), scale=lambda far, factor: far)  # of all: forgetting leaves them
 GROUP = 64  # rows of which the greatest cost is found at once
 
 
