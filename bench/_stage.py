@@ -32,6 +32,7 @@ PEERS = (
     "scikit-learn-intelex",
     "faiss-cpu",
     "superkmeans",
+    "river",
     "pyarrow",
 )
 

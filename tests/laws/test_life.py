@@ -16,7 +16,7 @@ from nacre.learn.cluster.kmeans import KMeans
 from nacre.learn.count.moments import Moments
 from nacre.learn.prepare.scale import Scale
 from nacre.learn.reduce.pca import PCA
-from nacre.live import merging, running, taking, views, writer
+from nacre.live import merging, requests, running, taking, views
 from nacre.store.format import register
 from tests.cases import CASES
 from tests.spike.cases_iterative import blobs
@@ -84,7 +84,7 @@ class TestBites:
         bitten("erased_is_never_seen", Moments())
 
     def test_erased_batches_that_come_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(writer, "check_not_erased", lambda *told: None)
+        monkeypatch.setattr(requests, "check_not_erased", lambda *told: None)
         bitten("erased_is_never_seen", Moments())
 
     def test_common_batches_that_count_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 import nacre
-from nacre.errors import BadInput, BadParameter, Erased, Fenced, Folded, NacreError, Unavailable
+from nacre.errors import (
+    BadInput,
+    BadParameter,
+    Erased,
+    Fenced,
+    Folded,
+    NacreError,
+    NotFound,
+    Unavailable,
+)
 from nacre.live import writer
+from nacre.live.requests import Request
 from nacre.live.taking import Source
-from nacre.live.writer import Request
 from nacre.store import life
 from tests.live.lives import batch, is_sum_of, memory, opened
 
@@ -158,6 +167,10 @@ def test_an_id_that_no_ledger_could_keep(id: Any) -> None:
         live.absorb(batch(1), id)
     with pytest.raises((BadParameter, BadInput)):
         live.absorb(batch(1), principal=id)
+    with pytest.raises((BadParameter, NotFound)):
+        live.replace(id, batch(1))
+    with pytest.raises(BadParameter):
+        live.replace(None, batch(1))  # type: ignore[arg-type]
     is_sum_of(live, {"a": batch(0)})
 
 

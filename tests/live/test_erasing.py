@@ -105,6 +105,22 @@ def test_it_does_not_come_back_by_itself(tmp_path: Path) -> None:
         live.absorb(batch(3), id="b2", again=True)
 
 
+def test_nor_when_it_begins_anew(tmp_path: Path) -> None:
+    live = opened(tmp_path / "live")
+    fill(live, 4)
+    live.erase("b2")
+    live.fit(batch(9), id="b9")
+    for one in (live, nacre.open(tmp_path / "live")):
+        with pytest.raises(Erased):
+            one.absorb(batch(2), id="b2")
+        with pytest.raises(Erased, match="rows that were"):
+            one.absorb(batch(2), id="x")
+    is_sum_of(live, {"b9": batch(9)})
+    live.fit(batch(2), id="b2")  # said outright
+    is_sum_of(live, {"b2": batch(2)})
+    assert live.absorb(batch(2), id="b2").n_known == 1
+
+
 def test_an_earlier_moment_names_what_is_missing(tmp_path: Path) -> None:
     live = opened(tmp_path / "live")
     fill(live, 4)

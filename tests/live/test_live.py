@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import threading
 from pathlib import Path
@@ -20,13 +21,16 @@ from nacre.errors import (
     CannotForget,
     Conflict,
     CorruptState,
+    DiskFull,
     Erased,
     Fenced,
     NeedsRefit,
     NotFound,
     Occupied,
+    Unavailable,
     UnknownName,
 )
+from nacre.live import collecting
 from tests.live.lives import batch, files, is_sum_of, line_of, memory, opened
 
 DAY = 86_400 * 10**9
@@ -486,3 +490,42 @@ def test_numbered_runs_are_erased_as_they_came(where: str) -> None:
         live.absorb(stream[20:40], id=("orders", 20))
     assert live.absorb(stream[20:40], id=("orders", 20), again=True).n_rows == 20
     assert live.absorb(stream, id=("orders", 0)).n_known_rows == 60
+
+
+def test_after_an_error_the_same_again_is_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = opened(tmp_path / "live")
+    live.absorb(batch(0), id="b0")
+    real = live._shelf.log.append
+
+    def lost(*arguments: Any) -> None:
+        real(*arguments)
+        raise Unavailable(got="no answer", wanted="one", do="Look again.")
+
+    def failed(*arguments: Any) -> None:
+        raise DiskFull(got="no room", wanted="some", do="Make some.")
+
+    for number, fails in enumerate((lost, failed, lost), start=1):
+        with monkeypatch.context() as patched:
+            patched.setattr(live._shelf.log, "append", fails)
+            with pytest.raises((Unavailable, DiskFull)):
+                live.absorb(batch(number), id=f"b{number}")
+        done = live.absorb(batch(number), id=f"b{number}")
+        assert done.n_batches + done.n_known == 1
+        is_sum_of(live, {f"b{n}": batch(n) for n in range(number + 1)})
+    is_sum_of(nacre.open(tmp_path / "live"), {f"b{n}": batch(n) for n in range(4)})
+
+
+def test_old_commits_are_collected_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nacre.live.collecting.due", lambda version: version.number == 128)
+    soon = functools.partial(collecting.collect, young=1)
+    monkeypatch.setattr("nacre.live.collecting.collect", soon)
+    live = opened(tmp_path / "live")
+    rows = {f"b{number}": batch(number) for number in range(130)}
+    for name, X in rows.items():
+        live.absorb(X, id=name)
+    assert len(list((tmp_path / "live").glob("commits/*/*"))) < 130
+    is_sum_of(nacre.open(tmp_path / "live"), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -88,6 +89,14 @@ def due(version: Version, *, young: int = YOUNG) -> bool:
     except NacreError:
         return False
     return version.commit.act.moment - oldest.moment > young
+
+
+def tidy(version: Version) -> None:
+    """Collect at a checkpoint, where it is worth while; an absorb does not fail for it."""
+    if version.number % SEGMENT == 0:
+        with suppress(NacreError):
+            if due(version):
+                collect(version)
 
 
 def _telling(numbers: Sequence[int], history: Sequence[Act]) -> list[int]:

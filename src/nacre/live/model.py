@@ -22,9 +22,10 @@ from nacre.live.checking import Checks, Verified
 from nacre.live.collecting import Collected, collect
 from nacre.live.erasing import lines_of, made_of, origins, receipts
 from nacre.live.numbered import After, Rows, offset_of, position_of
+from nacre.live.requests import Request
 from nacre.live.taking import Began, Source, Taken, began, first_fit, news, observed, planned
 from nacre.live.version import Grounds, Shelf, Version, check_same, name, newest, says_of_rows
-from nacre.live.writer import READ, Request, Writer
+from nacre.live.writer import READ, Writer
 from nacre.store import format as stored
 from nacre.store.ledger import Job, Leaf
 from nacre.store.levels import Ledger
@@ -200,6 +201,10 @@ class Live:
             Fenced, DiskFull, Unavailable: as `absorb`.
         """
         self._check_leaves("replace")
+        if not isinstance(id, str):
+            raise BadParameter(
+                got=f"id={id!r:.80}", wanted="a text", do="Name the batch; the ledger lists them."
+            )
         wanted = Source(source, id, time, principal, engine, memory)
         plan = planned(self._face, wanted, self._version.commit.root)
         new = news(plan, wanted, lambda name: None)

@@ -18,59 +18,29 @@ from typing import Any
 
 from nacre.canon import digest
 from nacre.contract import State, Summary
-from nacre.errors import BadInput, DiskFull, Fenced, NacreError, NotFound, Unavailable
+from nacre.errors import BadInput, DiskFull, NacreError, Unavailable
 from nacre.evolve.folding import Retain
 from nacre.evolve.leaves import Leaves
-from nacre.evolve.runs import Runs, of_id
 from nacre.live import numbering
+from nacre.live.collecting import tidy
 from nacre.live.erasing import erased, finish, lines_of, without_runs
-from nacre.live.numbered import After, position_of
 from nacre.live.packing import Packed, at_rest, folded
 from nacre.live.reading import longer
-from nacre.live.taking import Began, Taken, same_content
-from nacre.live.tombs import check_not_erased, is_tomb
-from nacre.live.version import Grounds, Shelf, Version, blob
+from nacre.live.requests import News, Request, together
+from nacre.live.taking import Began, Taken
+from nacre.live.tombs import TOMB, is_tomb
+from nacre.live.version import Grounds, Shelf, Version, blob, newest
 from nacre.store import format as stored
 from nacre.store import life
 from nacre.store.commits import SEGMENT, name_of
 from nacre.store.ledger import Leaf, Lies
 from nacre.store.levels import Ledger
-from nacre.store.life import Act, Commit, Position, Reading
+from nacre.store.life import Act, Commit, Reading
 
 MOST_INLINE = 1 << 20  # bytes of a leaf that stands in its commit; a larger one is a blob
-MOST_AT_ONCE = 1_024  # requests in one commit
 MOST_RECENT = 10_000  # lines in commits; more are packed before a checkpoint
 MUCH = 10 * 10**9  # bytes of leaves, from which on every commit asks what to retain
 DAY = 86_400 * 10**9  # ns
-
-
-@dataclass(eq=False)
-class Request:
-    """What a thread wants committed, and what became of it.
-
-    Attributes:
-        taken: batches.
-        instead: id of the batch whose place the one that was taken gets; None for new ones.
-        again: whether erased ones may come back.
-        after: the batch is what comes next of a stream.
-        reading: how the files of it were read.
-        known: ids that turned out to be in the ledger.
-        lines: what stands in the ledger now.
-        overtaken: another thread has absorbed some of its offsets meanwhile; nothing was changed.
-        error: why it was refused.
-        done: whether it was looked at.
-    """
-
-    taken: Sequence[Taken]
-    instead: str | None = None
-    again: bool = False
-    after: After | None = None
-    reading: Reading | None = None
-    known: list[str] = field(default_factory=list)
-    lines: list[Leaf] = field(default_factory=list)
-    overtaken: bool = False
-    error: Exception | None = None
-    done: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +80,7 @@ class Writer:
         self.epoch = 0  # of this writer, from its first commit on
         self.busy = threading.RLock()
         self.unfinished = False
+        self._unsure = False
         self._asking = threading.Lock()
         self._waiting: list[Request] = []
         self._spelling = life.Spelling()
@@ -134,7 +105,7 @@ class Writer:
 
     def _commit_some(self) -> None:
         with self._asking:
-            group = _together(self._waiting)
+            group = together(self._waiting)
             del self._waiting[: len(group)]
         try:
             self._commit(group)
@@ -149,7 +120,17 @@ class Writer:
             for request in group:
                 request.done = True
 
+    def _adopt(self) -> None:
+        """After an error of the disk: go on from our own commit, where it was made after all."""
+        if self._unsure and self.version is not None:
+            self.shelf.log.settled()
+            found = newest(self.shelf, self.version.grounds)
+            if found is not None and found.commit.act.writer == self.name:
+                self.version = found
+        self._unsure = False
+
     def _commit(self, group: Sequence[Request]) -> None:
+        self._adopt()
         version, now = self._known(), self._moment()
         assert version.told is not None  # looked at: no sum but the one that was committed goes on
         news = News(version)
@@ -182,6 +163,7 @@ class Writer:
             committed = {line.id: line for line in lines}
             request.lines = [committed[line.id] for line in request.lines]
         self.version = after
+        tidy(after)
 
     def _laid(self, number: int, fresh: Sequence[Taken]) -> tuple[list[Leaf], list[bytes]]:
         """The lines with the places of their bytes, and the bytes that stand in the commit."""
@@ -216,7 +198,11 @@ class Writer:
         dated = [
             replace(line, absorbed=line.absorbed or now + at) for at, line in enumerate(first.lines)
         ]
-        told = first.state.told
+        told, buried = first.state.told, first.buried
+        if self.version is not None and what == "begin":
+            mine = {name for line in dated for name in (line.id, TOMB + line.content)}
+            tombs = (line for line in self.version.ledger if is_tomb(line))
+            buried = tuple(line for line in tombs if line.id not in mine)
         if first.taken:
             fresh = zip(first.taken, dated, strict=True)
             lines, datas = self._laid(number, [replace(one, leaf=line) for one, line in fresh])
@@ -236,7 +222,7 @@ class Writer:
             first.root,
             *_counts(len(lines), told),
             running=running,
-            recent=(*first.buried, *lines),
+            recent=(*buried, *lines),
             since=0 if what == "begin" else act.moment,
             **(known | {**more}),
         )
@@ -283,6 +269,7 @@ class Writer:
         (running,) = life.laid(name_of(version.number + 1), [data])
         more |= {"running": running, "readings": longer(version.commit.readings, reading, lines)}
         self.version = self._next(version, Step("absorb", lines, state.told, [data], (), more))
+        tidy(self.version)
         return lines
 
     def erase(self, ids: Sequence[str], principal: str | None) -> Version:
@@ -400,7 +387,11 @@ class Writer:
                 wanted=f"at most {life.MOST_TEXT:,}, or nobody could read it",
                 do="Absorb fewer batches at a time.",
             )
-        self.shelf.log.append(commit.act.number, text, *datas)
+        try:
+            self.shelf.log.append(commit.act.number, text, *datas)
+        except (DiskFull, Unavailable):
+            self._unsure = True
+            raise
         self.epoch = commit.act.epoch
         if before is not None and before.segments == commit.segments:
             ledger = before.with_lines(*commit.recent)
@@ -447,118 +438,6 @@ class Writer:
 
 READ = ("n_rows", "n_skipped")
 COUNTED = ("n_batches", *READ, "weight")
-
-
-class News:
-    """What of a group of requests is new to a version.
-
-    Attributes:
-        fresh: batches.
-        ended: lines whose place they take.
-        streams: the offsets of streams after it; positions: how far they were followed.
-    """
-
-    def __init__(self, version: Version) -> None:
-        self.version = version
-        self.fresh: list[Taken] = []
-        self.ended: list[Leaf] = []
-        self.streams: dict[str, Runs] = {}
-        self.positions: dict[str, Position] = {}
-        self._lines: dict[str, Leaf] = {}
-
-    def take(self, request: Request, now: int) -> None:
-        """All of a request, or nothing of it.
-
-        Raises:
-            Conflict: an id that the ledger has with other content.
-            NotFound: no batch whose place could be taken.
-            Folded: that batch is part of a larger sum.
-            Erased: what would take its place was erased.
-            Fenced: the model has begun anew since the batches were observed.
-        """
-        self._check_base(request)
-        if request.instead is not None:
-            new = self._instead(request, request.instead, now)
-        elif request.after is not None:
-            new = self._next(request, request.after)
-        else:
-            new = self._added(request)
-        for taken in new:
-            line = replace(taken.leaf, absorbed=now + len(self.fresh))
-            self.fresh.append(replace(taken, leaf=line))
-            self._lines[line.id] = line
-            request.lines.append(line)
-
-    def _check_base(self, request: Request) -> None:
-        base = self.version.commit.frame.base
-        if any(taken.summary.base != base for taken in request.taken):
-            raise Fenced(
-                got="batches that were observed before the model began anew",
-                wanted="batches under its frame of now",
-                do="Absorb them again.",
-                where=self.version.shelf.place.where,
-            )
-
-    def _instead(self, request: Request, id: str, now: int) -> list[Taken]:
-        old = self.version.ledger.find(id)
-        if old is None or old.ended is not None:
-            raise NotFound(
-                got=f"no batch {id!r}",
-                wanted="the id of a batch in the ledger",
-                do="Absorb it; the ledger lists what is there.",
-            )
-        (new,) = request.taken
-        if new.leaf.content == old.content:
-            request.known.append(old.id)
-            return []
-        check_not_erased(self.version.ledger, id, new.leaf.content)
-        if old.lies is None and (fold := self.version.leaves.fold_of(old)):
-            fold.refuse(f"the batch {id!r}")
-        self.ended.append(replace(old, ended=now))
-        return [new]
-
-    def _next(self, request: Request, after: After) -> list[Taken]:
-        stands = self.positions.get(after.stream, position_of(self.version.commit, after.stream))
-        runs = self.streams.get(after.stream) or self.version.runs(after.stream)
-        after.check(stands, runs, self.version.shelf.place.where)
-        new = self._added(request)
-        self.positions[after.stream] = after.until(sum(one.leaf.n_rows for one in new))
-        return new
-
-    def _added(self, request: Request) -> list[Taken]:
-        fresh, known, streams = [], [], dict(self.streams)
-        for taken in request.taken:
-            id = taken.leaf.id
-            if run := of_id(id):
-                stream, first = run
-                runs = streams.get(stream) or self.version.runs(stream)
-                streams[stream], _, n_known = runs.add(first, first + taken.leaf.n_rows)
-                if n_known:
-                    request.overtaken = True
-                    return []
-            line = self._lines.get(id) or self.version.ledger.find(id)
-            if not request.again:
-                check_not_erased(self.version.ledger, id, taken.leaf.content)
-            if line is None or is_tomb(line):
-                fresh.append(taken)
-            else:
-                same_content(line, taken.leaf.content)
-                known.append(id)
-        request.known += known
-        self.streams = streams
-        return fresh
-
-
-def _together(waiting: Sequence[Request]) -> list[Request]:
-    """Those of the first requests that may be one commit: a replacement stands alone."""
-    if waiting[0].instead is not None:
-        return list(waiting[:1])
-    group: list[Request] = []
-    for request in waiting[:MOST_AT_ONCE]:
-        if request.instead is not None:
-            break
-        group.append(request)
-    return group
 
 
 def _own(error: Exception) -> Exception:
