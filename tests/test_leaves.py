@@ -119,7 +119,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("engine", ["serial", "threads:3", "processes:2", FiveMethods()], ids=str)
+@pytest.mark.parametrize(
+    "engine",
+    ["serial", "threads:3", "processes:2", FiveMethods()],
+    ids=lambda engine: engine if isinstance(engine, str) else type(engine).__name__,
+)
 @pytest.mark.parametrize(
     "learner",
     [nacre.PCA(2), nacre.chain(nacre.Scale(), nacre.PCA(2)), nacre.KMeans(3, max_iter=4)],
