@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -130,7 +131,19 @@ def test_a_race_reaches_least_squares(engine: Callable[[], Engine], n_walks: int
 
 def test_a_race_drops_what_is_too_stale() -> None:
     class Behind(Serial):
-        ahead = 4
+        """Hands out four blocks before the first comes back."""
+
+        def stream(
+            self, task: Any, newest: Any, held: Any, *, leaves: bool = False
+        ) -> Iterator[tuple[Any, dict[Any, Any]]]:
+            waiting: deque[tuple[Any, Any]] = deque()
+            for block in held.blocks(newest().view, 1, leaves):
+                if len(waiting) == 4:
+                    first, model = waiting.popleft()
+                    yield first, held.work(task, model, first)
+                waiting.append((block, newest()))
+            for block, model in waiting:
+                yield block, held.work(task, model, block)
 
     X, y = lines(0, 4096)
     for patience, kept in ((3, 8), (1, 4), (0, 2)):

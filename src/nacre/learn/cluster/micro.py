@@ -213,9 +213,8 @@ class Micro(
 
         No weight and no error within cells is lost; rows of one old cell stay together.
         """
-        if old.base == new.base:
-            return cast(Summary, told)
-        require(isinstance(new, Micros), "new", type(new).__name__, "micro-centres that stand")
+        if old.base == new.base or not isinstance(told, MicroSums) or not isinstance(new, Micros):
+            return super().carry(told, old, new)
         one: KeyedMoments = told.cells
         if not len(one.keys):
             return cast(Summary, replace(told, base=new.base))
