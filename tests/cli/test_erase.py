@@ -44,6 +44,11 @@ def test_erased_and_not_absorbed_again(live: Path, data: Path, nacre: Nacre) -> 
     assert gone.code == 4
     assert f"nacre ledger {live}" in gone.err
     assert nacre("verify", live).code == 0
+    listed = nacre("ledger", live)
+    assert "erased 2" in next(line for line in listed.out.splitlines() if "part-1" in line)
+    assert listed.out.count("part-") == 3
+    assert "erased:" not in listed.out
+    assert listed.err == "2 batches; 1 more were replaced or erased\n"
 
 
 def test_all_of_a_principal(live: Path, nacre: Nacre) -> None:

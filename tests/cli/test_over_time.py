@@ -14,7 +14,8 @@ from tests.cli.test_fit import MODEL_KEYS
 
 LEDGER_KEYS = {"verb", "nacre", "model", "version", "n_batches", "n_ended", "batches"}
 LINE_KEYS = {
-    *("id", "n_rows", "n_skipped", "first", "time", "absorbed", "ended", "content", "principal")
+    *("id", "n_rows", "n_skipped", "first", "time", "absorbed", "ended", "content", "principal"),
+    "erased",
 }
 DIFF_KEYS = {
     *("verb", "nacre", "model", "before", "after", "same", "came", "went", "replaced", "clusters")
@@ -119,7 +120,7 @@ def test_the_ledger_lists_all_the_oldest_first(months: Path, live: Path, nacre: 
     nacre("replace", one, three, "--time", "2013-01-05", "--principal", "me", "-m", live)
     said = nacre("ledger", live)
     assert said.code == 0
-    assert said.err == "3 batches; 1 more gave their place to another\n"
+    assert said.err == "3 batches; 1 more were replaced or erased\n"
     lines = said.out.splitlines()
     assert [line.split()[0] for line in lines] == [
         *("id", one, "2013-02-01.parquet", "2013-03-01.parquet", one),

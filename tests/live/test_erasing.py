@@ -152,8 +152,9 @@ def test_all_of_one_principal() -> None:
     receipt = live.erase(principal="feed-1")
     assert receipt.ids == ("b1", "b4", "b7")
     is_sum_of(live, {name: X for name, X in rows.items() if int(name[1:]) % 3 != 1})
-    with pytest.raises(NotFound, match="feed-1"):
-        live.erase(principal="feed-1")
+    for ids in ([], ["b0"]):
+        with pytest.raises(NotFound, match="feed-1"):
+            live.erase(ids, principal="feed-1")
     assert live.receipts() == [receipt]
     assert receipt.after in receipt.check
 

@@ -19,9 +19,10 @@ from nacre.cli.progress import Passes, bar
 from nacre.cli.terminal import Terminal, shown
 from nacre.cli.words import end_of, knowledge, learner_name, parameters, sentences
 from nacre.errors import BadParameter, Occupied, Stopped, Unavailable
+from nacre.estimator import bare
 from nacre.fitting import Limits, Report, Watch, watching
 from nacre.live.opening import begin
-from nacre.live.taking import Began, first_fit
+from nacre.live.taking import Began, Source, began
 from nacre.store.describe import describe
 from nacre.store.local import is_model, load
 
@@ -65,6 +66,8 @@ class Fitting:
 
         start = None if self.result.start is None else started(self.learner, self.result.start)
         data = self.reading.of(self.data)
+        source = Source(data, engine=running.engine, memory=running.memory)
+        limits = Limits(limiting.max_seconds, limiting.max_passes)
         with (
             warnings.catch_warnings(),
             bar(self.terminal) as moving,
@@ -73,15 +76,7 @@ class Fitting:
         ):
             warnings.filterwarnings("ignore", ".*stopped by.*", RuntimeWarning)  # it is said below
             try:
-                first = first_fit(
-                    self.learner,
-                    data,
-                    engine=running.engine,
-                    memory=running.memory,
-                    max_seconds=limiting.max_seconds,
-                    max_passes=limiting.max_passes,
-                    start=start,
-                )
+                first = began(bare(self.learner), source, limits=limits, start=start)
             except Stopped:
                 raise _too_soon(watches[-1]) from None
         return first, watches[-1].report

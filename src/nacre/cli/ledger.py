@@ -27,19 +27,23 @@ def ledger(
     """List every batch that a model has absorbed, the oldest first.
 
     Of each its id, rows, the time of its last event where it has one, the moment of absorbing, the
-    hash of its content, and in whose name it came; also of those whose place another has taken.
+    hash of its content, and in whose name it came; also of those that were replaced, and that there
+    were those that were erased.
 
     Example: nacre ledger model/ --id 2013-02.parquet
     """
+    from nacre.live.tombs import batches_among
+
     terminal = speech.terminal
     with terminal.waiting("reading"), lived(model) as live:
         lines = live.ledger if id is None else _of(live.ledger, id)
-        batches = [_plain(leaf) for leaf in sorted(lines, key=lambda leaf: leaf.absorbed)]
+        lines = sorted(batches_among(lines), key=lambda leaf: leaf.absorbed)
+        batches = [_plain(leaf) for leaf in lines]
         told = {"verb": "ledger", "nacre": __version__, "model": model, "version": live.version}
     n_ended = sum(batch["ended"] is not None for batch in batches)
     told |= {"n_batches": len(batches) - n_ended, "n_ended": n_ended, "batches": batches}
     terminal.data(_lines(batches), told)
-    ended = f"; {n_ended:,} more gave their place to another" if n_ended else ""
+    ended = f"; {n_ended:,} more were replaced or erased" if n_ended else ""
     says = f"{counted(len(batches) - n_ended, 'batch', 'batches')}{ended}"
     terminal.say(says, wish=not terminal.json and id is None)
     return 0
@@ -67,8 +71,11 @@ def _of(ledger: Any, id: str) -> list[Any]:
 
 def _plain(leaf: Any) -> dict[str, Any]:
     """A line in plain values; times are ns since 1970."""
+    from nacre.live.tombs import is_tomb
+
     names = ("id", "n_rows", "n_skipped", "first", "time", "absorbed", "ended", "content")
-    return {name: getattr(leaf, name) for name in (*names, "principal")}
+    told = {name: getattr(leaf, name) for name in (*names, "principal")}
+    return {**told, "erased": is_tomb(leaf)}
 
 
 def _lines(batches: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -83,7 +90,8 @@ def _cells(batch: dict[str, Any]) -> tuple[str, ...]:
 
     notes = [f"{batch['n_skipped']:,} left out"] if batch["n_skipped"] else []
     notes += [f"from {shown(batch['principal'])}"] if batch["principal"] else []
-    notes += [] if batch["ended"] is None else [f"replaced {second(batch['ended'])}"]
+    how = "erased" if batch["erased"] else "replaced"
+    notes += [] if batch["ended"] is None else [f"{how} {second(batch['ended'])}"]
     event = moment(batch["time"]) if batch["time"] else "-"
     content = shown(batch["content"].partition(":")[2][:12])
     absorbed = second(batch["absorbed"])

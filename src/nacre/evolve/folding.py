@@ -8,6 +8,7 @@ folded sum go, and when those of its leaves are removed, is the store's business
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 

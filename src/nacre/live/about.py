@@ -7,6 +7,7 @@ from typing import Any
 
 from nacre.canon import hash64
 from nacre.evolve.runs import Runs, shown
+from nacre.live.tombs import batches_among
 from nacre.live.version import Version
 from nacre.record import Record
 from nacre.store.commits import COMMITS
@@ -26,7 +27,7 @@ def about(version: Version, model: Any) -> dict[str, Any]:
     facts |= {"path": place.where, "saved": saved, "n_bytes": size(place)}
     facts["life"] = {
         "version": version.number,
-        "n_ended": len(version.ledger) - len(alive),
+        "n_ended": len(batches_among(version.ledger)) - len(alive),
         "forget": commit.forget,
         "retain": commit.retain,
         "n_bytes_of_leaves": version.n_bytes_of_leaves,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from nacre.canon import digest
@@ -56,7 +57,7 @@ class Checks:
         newest = numbers[-1] if numbers else 0
         version = None
         for number in numbers:
-            found = self._tried(lambda number=number: opened(self.shelf, number))  # type: ignore[misc]
+            found = self._tried(partial(opened, self.shelf, number))
             self._saw(name_of(number))
             if found is not None:
                 version = found if number == newest else version
@@ -75,7 +76,7 @@ class Checks:
         for segment in version.commit.segments:
             self._saw(blob(segment.sha256))
         for part in version.commit.history:
-            self._tried(lambda part=part: acts_of(self.shelf, part))  # type: ignore[misc]
+            self._tried(partial(acts_of, self.shelf, part))
             self._saw(blob(part.sha256))
         for leaf in self._lines(version):
             if leaf.lies is not None and self._whole(leaf.lies):

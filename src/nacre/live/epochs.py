@@ -17,7 +17,7 @@ from nacre.estimator import bare
 from nacre.fitting import Limits
 from nacre.live.reading import SHOWN, planned_again
 from nacre.live.taking import Began, fitted_on, keeps_leaves, taken_as
-from nacre.live.tombs import is_tomb, tombs
+from nacre.live.tombs import tombs
 from nacre.live.version import Version
 from nacre.store.ledger import Leaf
 from nacre.store.local import placed
@@ -55,7 +55,7 @@ def begun_again(
     done, said = fitted_on(
         learner, plan, list(looked.values()), engine=engine, memory=memory, limits=Limits()
     )
-    changed = [line.id for line in lines if contents[line.id].of(line.id)[0] != line.content]
+    changed = [line.id for line in lines if contents[line.id].of(line.id) != line.content]
     if changed:
         more = f" and {len(changed) - SHOWN:,} more" if len(changed) > SHOWN else ""
         raise Conflict(
@@ -66,11 +66,10 @@ def begun_again(
     fresh = [replace(line, n_skipped=0, lies=None) for line in lines]
     taken = [taken_as(line, said[line.id]) for line in fresh] if keeps_leaves(learner) else []
     made = record.fitted(learner, plan, (), done, None)
-    buried = [line for line in version.ledger if is_tomb(line) and line.id not in gone]
-    if without:
-        buried += tombs(without, max(time.time_ns(), version.commit.act.moment + 1))
-    jobs, root = tuple(map(placed, made.jobs)), version.commit.root
-    return Began(done.state, fresh, taken, root, jobs, buried=tuple(buried), erased=tuple(without))
+    now = max(time.time_ns(), version.commit.act.moment + 1)
+    buried, jobs = tuple(tombs(without, now)), tuple(map(placed, made.jobs))
+    root = version.commit.root
+    return Began(done.state, fresh, taken, root, jobs, buried=buried, erased=tuple(without))
 
 
 def begun_without(version: Version, lines: Sequence[Leaf], made: Sequence[str]) -> Began:

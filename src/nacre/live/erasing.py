@@ -37,14 +37,12 @@ class Erasure:
     """What is erased, and what is left.
 
     Attributes:
-        lines: that go.
         told: the sum of those that stay.
         rest: what the commit holds of the time before it.
         doomed: objects that go.
         receipt: without the number of the commit.
     """
 
-    lines: Sequence[Leaf]
     told: Summary
     rest: Packed
     doomed: tuple[str, ...]
@@ -69,18 +67,18 @@ def lines_of(version: Version, ids: Iterable[str], principal: str | None) -> lis
         found += lines
     if principal is not None:
         theirs = {line.id for line in version.ledger if line.principal == principal}
+        if not theirs:
+            raise NotFound(
+                got=f"no batch in the name of {principal!r}",
+                wanted="a principal of batches in the ledger",
+                do="The ledger lists them.",
+            )
         found += [
             line
             for id in sorted(theirs - {line.id for line in found})
             for line in version.ledger.lines(id)
             if not is_tomb(line)
         ]
-    if not found:
-        raise NotFound(
-            got=f"no batch in the name of {principal!r}",
-            wanted="a principal of batches in the ledger",
-            do="The ledger lists them.",
-        )
     return found
 
 
@@ -134,7 +132,7 @@ def erased(version: Version, lines: Sequence[Leaf], now: int) -> Erasure:
         digest(told),
         "rounding" if version.leaves.covered.beside else "bits",
     )
-    return Erasure(lines, told, rest, doomed, receipt)
+    return Erasure(told, rest, doomed, receipt)
 
 
 def anew(version: Version, first: Began, frame: Frame) -> dict[str, Any]:
@@ -177,14 +175,14 @@ def _rest(
     segments = without(shelf.place, commit.segments, gone)
     after = Ledger(shelf.place, segments, [*kept, *tombs(lines, now)]).merged()
     history = longer(shelf, commit.history, commit.acts)
-    old = named_by(shelf, list(acts(version))) | {f"blobs/{one.sha256}" for one in segments}
-    stay = {f"blobs/{one.sha256}" for one in (*after, *history)}
-    stay |= {leaf.lies.object for leaf in kept if leaf.lies is not None}
+    old = named_by(shelf, list(acts(version))) | {blob(one.sha256) for one in segments}
     frame = commit.frame
-    stay |= {f"blobs/{one.sha256}" for one in (frame.learner, frame.schema, frame.model)}
+    stay = {blob(one.sha256) for one in (*after, *history)}
+    stay |= {blob(kept.sha256) for kept in (frame.learner, frame.schema, frame.model)}
+    stay |= {leaf.lies.object for leaf in kept if leaf.lies is not None}
     stay |= {fold.lies.object for fold in commit.folds}
     stay |= _packs_of(version, gone) - away
-    doomed = (old | {name for name in away if name.startswith("blobs/")}) - stay
+    doomed = (old | {name for name in away if name.startswith(f"{BLOBS}/")}) - stay
     return Packed(tuple(after), history), tuple(sorted(doomed))
 
 

@@ -21,7 +21,7 @@ from nacre.live.model import Live
 from nacre.live.opening import open as opened
 from nacre.live.opening import shelf_of
 from nacre.live.tombs import is_tomb, tomb_of
-from nacre.live.version import Grounds, Shelf, Version, blob, check_same
+from nacre.live.version import Grounds, Shelf, Version, blob, check_same, whole
 from nacre.live.writer import Writer
 from nacre.store import format as stored
 from nacre.store import life
@@ -241,17 +241,14 @@ def _write(shelf: Shelf, heavy: Version, united: Union, note: str) -> None:
     """The first commit of the result."""
     grounds = heavy.grounds
     for kept in (grounds.frame.learner, grounds.frame.schema, grounds.frame.model):
-        lies = Lies(blob(kept.sha256), kept.n_bytes, kept.n_bytes, kept.sha256)
-        shelf.keep(heavy.shelf.bytes_of(lies))
+        shelf.keep(heavy.shelf.bytes_of(whole(kept)))
     datas = {at: _leaf_of(united, at, grounds) for at, line in united.lines.items() if line.lies}
     places = _kept(shelf, datas)
     lines = [replace(line, lies=places.get(at)) for at, line in united.lines.items()]
     folds = []
     for fold, version in united.folds:
         data = _carried(version, fold.lies, grounds)
-        kept = shelf.keep(data)
-        lies = Lies(blob(kept.sha256), kept.n_bytes, kept.n_bytes, kept.sha256)
-        folds.append(replace(fold, lies=lies))
+        folds.append(replace(fold, lies=whole(shelf.keep(data))))
     Writer(shelf, None, None).unite(
         grounds,
         list(_apart_in_time(lines)),

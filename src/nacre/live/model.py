@@ -23,7 +23,7 @@ from nacre.live.collecting import Collected, collect
 from nacre.live.erasing import lines_of, made_of, origins, receipts
 from nacre.live.numbered import After, Rows, offset_of, position_of
 from nacre.live.requests import Request
-from nacre.live.taking import Began, Source, Taken, began, first_fit, news, observed, planned
+from nacre.live.taking import Began, Source, Taken, began, news, observed, planned
 from nacre.live.version import Grounds, Shelf, Version, check_same, name, newest, says_of_rows
 from nacre.live.writer import READ, Writer
 from nacre.store import format as stored
@@ -155,10 +155,10 @@ class Live:
             Fenced: somebody else has committed since this one was opened.
             BadInput, Stopped: as the learner's own `fit`; nothing is changed.
         """
-        options = {"engine": engine, "memory": memory, "start": start}
-        options |= {"max_seconds": max_seconds, "max_passes": max_passes}
+        wanted = Source(source, id, time, principal, engine, memory)
+        limits = Limits(max_seconds=max_seconds, max_passes=max_passes)
         with self._writer.busy:
-            first = first_fit(self.learner, source, id, time, principal, **options)
+            first = began(bare(self.learner), wanted, limits=limits, start=start)
             return self._result(list(self.commit_first(first).recent), [])
 
     def refresh(self, *, engine: Any = None, memory: int | str | None = None) -> Absorbed:
@@ -243,7 +243,7 @@ class Live:
             if made := made_of(version, lines):
                 version = self._erased_anew(version, lines, made)
             else:
-                version = self._writer.erase(names, principal)
+                version = self._writer.erase(lines)
         assert version.commit.receipt is not None
         return version.commit.receipt
 

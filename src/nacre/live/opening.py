@@ -76,7 +76,7 @@ def begin(path: str | os.PathLike[str], learner: Estimator, first: Began) -> Liv
     Args:
         path: as `open` takes it.
         learner: hyper-parameters.
-        first: as `first_fit` gave it.
+        first: as `nacre.live.taking.began` gave it.
 
     Raises:
         Occupied: a directory that holds something else.

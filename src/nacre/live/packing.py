@@ -9,7 +9,7 @@ import numpy as np
 
 from nacre.evolve.folding import Retain, fold_of, foldable, members
 from nacre.evolve.leaves import Leaves
-from nacre.live.version import Shelf, blob
+from nacre.live.version import Shelf, blob, whole
 from nacre.store import format as stored
 from nacre.store import life
 from nacre.store.commits import COMMITS
@@ -58,8 +58,7 @@ def folded(
             some = some.take(np.array([key not in new for key in some.keys], bool))
         if len(some) < 2 or not new.isdisjoint(some.keys):
             continue
-        kept = shelf.keep(stored.to_bytes(some.total()))
-        lies = Lies(blob(kept.sha256), kept.n_bytes, kept.n_bytes, kept.sha256)
+        lies = whole(shelf.keep(stored.to_bytes(some.total())))
         for line in members(some):
             lines[line.id, line.absorbed] = replace(line, lies=None)
         leaves = leaves.folded(some, fold_of(some, lies))
@@ -99,5 +98,4 @@ def longer(shelf: Shelf, history: Sequence[Named], acts: Sequence[Act]) -> tuple
 
 def acts_of(shelf: Shelf, named: Named) -> list[Act]:
     """The acts in a blob."""
-    lies = Lies(blob(named.sha256), named.n_bytes, named.n_bytes, named.sha256)
-    return life.read_lines(Act, shelf.bytes_of(lies))
+    return life.read_lines(Act, shelf.bytes_of(whole(named)))

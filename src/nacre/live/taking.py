@@ -16,7 +16,7 @@ from nacre import record
 from nacre.canon import hash64
 from nacre.contract import Model, State, Summary
 from nacre.errors import BadInput, BadParameter, Conflict
-from nacre.estimator import Estimator, bare
+from nacre.estimator import Estimator
 from nacre.evolve.runs import check_named
 from nacre.fitting import Fitted, Limits, fit_plan, leaves_of
 from nacre.live.tombs import check_name
@@ -168,7 +168,7 @@ class Began:
 
 
 def began(learner: Estimator, source: Source, *, limits: Limits, start: State | None) -> Began:
-    """Fit on the first batches of a live model.
+    """A fit that a live model can begin with. Nothing is written.
 
     Args:
         learner: bare.
@@ -206,25 +206,6 @@ def fitted_on(
             looking.enter_context(some.looking(some.plan.ids))
         done = fit_plan(learner, plan, **options)
     return done, kept
-
-
-def first_fit(
-    learner: Estimator,
-    source: Any,
-    id: str | None = None,
-    time: Any = None,
-    principal: str = "",
-    *,
-    engine: Any = None,
-    memory: int | str | None = None,
-    max_seconds: float | None = None,
-    max_passes: int | None = None,
-    start: State | None = None,
-) -> Began:
-    """A fit that a live model can begin with; see Live.fit. Nothing is written."""
-    limits = Limits(max_seconds=max_seconds, max_passes=max_passes)
-    wanted = Source(source, id, time, principal, engine, memory)
-    return began(bare(learner), wanted, limits=limits, start=start)
 
 
 def planned(face: Estimator, source: Source, root: str) -> RowPlan:
@@ -272,7 +253,7 @@ def news(plan: RowPlan, source: Source, find: Callable[[str], Leaf | None]) -> N
     fresh = [name for name, line in lines.items() if line is None]
     known = [line for line in lines.values() if line is not None]
     for line in known:
-        same_content(line, contents.of(line.id)[0])
+        same_content(line, contents.of(line.id))
     if fresh and known:
         wanted = {hash64(name) for name in fresh}
         keys = {shard.key for shard in plan.shards if shard.origin in wanted}
@@ -310,13 +291,12 @@ class Contents:
 
     def __init__(self, plan: RowPlan, source: Source) -> None:
         self.plan, self.named = plan, source.is_plain
-        self.found: dict[str, tuple[str, int | None]] = {}
-        in_memory = plan.in_memory or (source.is_plain and not is_paths(source.data))
-        batches = () if in_memory else record.seen_by(plan, source.data)
+        self.found: dict[str, str] = {}
+        batches = () if plan.in_memory else record.seen_by(plan, source.data)
         self.files = {batch.entry.id: batch for batch in batches if isinstance(batch, Seen)}
 
-    def of(self, name: str) -> tuple[str, int | None]:
-        """Content of a batch, as in the ledger, and the bytes of its file.
+    def of(self, name: str) -> str:
+        """Content of a batch, as in the ledger.
 
         Raises:
             BadInput: a file that is no longer as it was when it was planned.
@@ -325,11 +305,11 @@ class Contents:
             self.found[name] = self._looked(name)
         return self.found[name]
 
-    def _looked(self, name: str) -> tuple[str, int | None]:
+    def _looked(self, name: str) -> str:
         file = self.files.get(name)
         if file is None:
             rows = name if self.plan.in_memory and self.named else content(self.plan.ids[name])
-            return f"rows:{rows}", None
+            return f"rows:{rows}"
         entry = file.look()
         if not entry.content:
             raise BadInput(
@@ -337,7 +317,7 @@ class Contents:
                 wanted="a file that stays as it is while it is absorbed",
                 do="Absorb it when it is complete.",
             )
-        return entry.content, entry.n_bytes
+        return entry.content
 
     @contextmanager
     def looking(self, names: Iterable[str]) -> Iterator[None]:
@@ -381,7 +361,7 @@ def _lines(plan: RowPlan, contents: Contents, principal: str) -> Iterator[Leaf]:
     for name, reader in plan.ids.items():
         check_text("id", name)
         first, last = plan.times.get(name, (0, 0))
-        found, _ = contents.of(name)
+        found = contents.of(name)
         yield Leaf(name, last, first, reader.n_rows, 0, found, absorbed=0, principal=principal)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from nacre.errors import BadInput, Erased
 from nacre.store.ledger import Leaf
@@ -37,6 +37,11 @@ def check_name(id: str) -> None:
             wanted=f"one that does not begin with {TOMB!r}",
             do="Name it otherwise: id=...",
         )
+
+
+def batches_among(lines: Iterable[Leaf]) -> list[Leaf]:
+    """The lines that stand for a batch, alive, ended or erased; not those for a content alone."""
+    return [line for line in lines if not line.id.startswith(TOMB)]
 
 
 def tomb_of(line: Leaf, now: int) -> Leaf:

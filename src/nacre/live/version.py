@@ -28,7 +28,7 @@ from nacre.store.container import corrupt
 from nacre.store.describe import name_of, plain
 from nacre.store.ledger import Lies
 from nacre.store.levels import Ledger
-from nacre.store.life import Commit, Frame, Kept
+from nacre.store.life import Commit, Frame, Kept, Named
 from nacre.store.place import Place
 
 BLOBS = "blobs"
@@ -37,6 +37,11 @@ BLOBS = "blobs"
 def blob(sha256: str) -> str:
     """The name of a blob in a store."""
     return f"{BLOBS}/{sha256}"
+
+
+def whole(kept: Kept | Named) -> Lies:
+    """All of a blob that is named by the hash of its bytes."""
+    return Lies(blob(kept.sha256), kept.n_bytes, kept.n_bytes, kept.sha256)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +113,7 @@ class Shelf:
 
     def value(self, kept: Kept, kind: str) -> Any:
         """The value of a blob."""
-        lies = Lies(blob(kept.sha256), kept.n_bytes, kept.n_bytes, kept.sha256)
-        return stored.from_bytes(self.bytes_of(lies), kind)
+        return stored.from_bytes(self.bytes_of(whole(kept)), kind)
 
     def keep(self, data: bytes) -> Kept:
         """Make a blob of bytes, for good."""

@@ -23,17 +23,17 @@ from nacre.evolve.folding import Retain
 from nacre.evolve.leaves import Leaves
 from nacre.live import numbering
 from nacre.live.collecting import tidy
-from nacre.live.erasing import erased, finish, lines_of, without_runs
+from nacre.live.erasing import erased, finish, without_runs
 from nacre.live.packing import Packed, at_rest, folded
 from nacre.live.reading import longer
 from nacre.live.requests import News, Request, together
 from nacre.live.taking import Began, Taken
 from nacre.live.tombs import TOMB, is_tomb
-from nacre.live.version import Grounds, Shelf, Version, blob, newest
+from nacre.live.version import Grounds, Shelf, Version, newest, whole
 from nacre.store import format as stored
 from nacre.store import life
 from nacre.store.commits import SEGMENT, name_of
-from nacre.store.ledger import Leaf, Lies
+from nacre.store.ledger import Leaf
 from nacre.store.levels import Ledger
 from nacre.store.life import Act, Commit, Reading
 
@@ -132,7 +132,7 @@ class Writer:
     def _commit(self, group: Sequence[Request]) -> None:
         self._adopt()
         version, now = self._known(), self._moment()
-        assert version.told is not None  # looked at: no sum but the one that was committed goes on
+        _ = version.told  # which looks: no sum but the one that was committed goes on
         news = News(version)
         for request in group:
             try:
@@ -174,8 +174,7 @@ class Writer:
             if len(taken.data) <= MOST_INLINE:
                 lies = next(places)
             else:
-                kept = self.shelf.keep(taken.data)
-                lies = Lies(blob(kept.sha256), kept.n_bytes, kept.n_bytes, kept.sha256)
+                lies = whole(self.shelf.keep(taken.data))
             lines.append(replace(taken.leaf, lies=lies))
         return lines, inline
 
@@ -199,10 +198,10 @@ class Writer:
             replace(line, absorbed=line.absorbed or now + at) for at, line in enumerate(first.lines)
         ]
         told, buried = first.state.told, first.buried
-        if self.version is not None and what == "begin":
+        if self.version is not None:  # what was erased stays so, but for what this fit names
             mine = {name for line in dated for name in (line.id, TOMB + line.content)}
             tombs = (line for line in self.version.ledger if is_tomb(line))
-            buried = tuple(line for line in tombs if line.id not in mine)
+            buried = (*(line for line in tombs if line.id not in mine), *buried)
         if first.taken:
             fresh = zip(first.taken, dated, strict=True)
             lines, datas = self._laid(number, [replace(one, leaf=line) for one, line in fresh])
@@ -272,22 +271,25 @@ class Writer:
         tidy(self.version)
         return lines
 
-    def erase(self, ids: Sequence[str], principal: str | None) -> Version:
+    def erase(self, lines: Sequence[Leaf]) -> Version:
         """Commit without some batches, then remove every trace of them.
 
+        Args:
+            lines: of the version that this writer knows; the frame was made from none of them.
+
         Raises:
-            NotFound, NeedsRefit, Folded, BadInput: nothing was changed.
+            Folded, BadInput: nothing was changed.
             Fenced: somebody else has committed; nothing was changed.
             Unavailable: they are in no sum any more, but their bytes are still there; the next that
                 opens the live model goes on.
         """
         with self.busy:
             version, now = self._known(), self._moment()
-            found = erased(version, lines_of(version, ids, principal), now)
-            lines = [line for line in found.lines if line.ended is None]
+            found = erased(version, lines, now)
+            n_gone = sum(line.ended is None for line in lines)
             number = version.number + 1
-            act = replace(self._act(number, "erase", found.lines, found.told), moment=now)
-            counts: Any = _counts(version.commit.n_batches - len(lines), found.told)
+            act = replace(self._act(number, "erase", lines, found.told), moment=now)
+            counts: Any = _counts(version.commit.n_batches - n_gone, found.told)
             table = numbering.erased(version, number, found.told)
             commit = replace(
                 version.commit,
@@ -297,7 +299,7 @@ class Writer:
                 segments=found.rest.segments,
                 history=found.rest.history,
                 acts=(act,),
-                streams=without_runs(version, found.lines),
+                streams=without_runs(version, lines),
                 doomed=found.doomed,
                 receipt=replace(found.receipt, number=number),
                 **dict(zip(COUNTED, counts, strict=True)),
