@@ -56,11 +56,11 @@ class Retain:
         if (found := _BATCHES.fullmatch(text)) and int(found[1]):
             return cls("batches", int(found[1]))
         of_number = isinstance(told, int) and told is not True
-        for unit, meant in (("bytes", in_bytes), ("span", span)) if text or of_number else ():
-            try:
-                return cls(unit, meant(told) or 0)  # type: ignore[arg-type]
-            except BadParameter:
-                continue
+        if text or of_number:
+            with suppress(BadParameter):
+                return cls("bytes", in_bytes(told) or 0)
+            with suppress(BadParameter):
+                return cls("span", span(text))
         raise BadParameter(
             got=f"retain={told!r}",
             wanted='"all", a size, a number of batches, or a span of time',
